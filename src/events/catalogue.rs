@@ -1,0 +1,335 @@
+//! The catalogue of everything that happens: one variant, one name, one level, typed fields.
+//!
+//! This table is an API. Adding an event or a field is fine; renaming or removing one breaks those who read
+//! the logs. `tests/events.rs` renders it, so that a change shows in review.
+
+use super::macros::catalogue;
+use crate::types::{Client, Direction, Epoch, ForkDigest, ForkName, Muxer, PeerId, Slot, Transport};
+use crate::fault::Fault;
+
+catalogue! {
+    /// The node listens on every transport and knows who it is.
+    NodeStarted = "node.started", INFO {
+        /// libp2p identity.
+        peer_id: PeerId,
+        /// discv5 identity, hex.
+        node_id: String,
+        /// Own record, as text.
+        enr: String,
+        /// Listening multiaddrs, comma-separated.
+        addresses: String,
+        /// Network name.
+        network: String,
+        /// Fork in force.
+        fork: ForkName,
+        /// Digest in force.
+        fork_digest: ForkDigest,
+        /// Program version.
+        version: String,
+        /// From process start to listening.
+        duration_ms: u64,
+    }
+    /// Genesis lies ahead; nothing is dialled until then.
+    NodeWaitingForGenesis = "node.waiting_for_genesis", INFO {
+        /// Seconds since the Unix epoch.
+        genesis_time: u64,
+        /// Seconds until genesis.
+        remaining_s: u64,
+    }
+    /// Once a slot: how the node is.
+    NodeHeartbeat = "node.heartbeat", INFO {
+        /// Wall slot.
+        slot: Slot,
+        /// Wall epoch.
+        epoch: Epoch,
+        /// Ready peers.
+        peers: usize,
+        /// Ready peers that dialled us.
+        inbound: usize,
+        /// Ready peers that we dialled.
+        outbound: usize,
+        /// Attempts under way.
+        dialing: usize,
+        /// Candidates waiting to be dialled.
+        queued: usize,
+        /// Records in the routing table.
+        table_size: usize,
+        /// Digest in force.
+        fork_digest: ForkDigest,
+    }
+    /// Shutdown began.
+    NodeStopping = "node.stopping", INFO {
+        /// `signal`, `command` or the name of the critical task that ended.
+        reason: String,
+    }
+    /// Shutdown is complete.
+    NodeStopped = "node.stopped", INFO {
+        /// Peers that were told goodbye.
+        goodbyes: usize,
+        /// From the first word of shutdown to the last.
+        duration_ms: u64,
+    }
+    /// A listener is open.
+    ListenOpened = "listen.opened", DEBUG {
+        /// Multiaddr.
+        address: String,
+    }
+    /// A listener closed while the node was running.
+    ListenClosed = "listen.closed", WARN {
+        /// Multiaddrs, comma-separated.
+        addresses: String,
+        /// Cause.
+        error: String,
+    }
+    /// Our own record changed.
+    EnrUpdated = "enr.updated", INFO {
+        /// Sequence number of the new record.
+        seq: u64,
+        /// Why: `fork`, `address`, `ports`.
+        reason: &'static str,
+        /// The record, as text.
+        enr: String,
+    }
+    /// A random walk ended.
+    DiscoveryLookupFinished = "discovery.lookup_finished", DEBUG {
+        /// How long it took.
+        duration_ms: u64,
+        /// Records that it returned.
+        found: usize,
+        /// Records that passed the predicate.
+        accepted: usize,
+        /// Records refused by the predicate.
+        refused: usize,
+        /// Records in the routing table.
+        table_size: usize,
+    }
+    /// A record was refused as a dial candidate.
+    DiscoveryRefused = "discovery.refused", TRACE {
+        /// discv5 identity, hex.
+        node_id: String,
+        /// `no_eth2`, `wrong_fork`, `no_address`, `no_transport`, `bad_key`, `self`.
+        reason: &'static str,
+    }
+    /// The routing table ran thin and the bootnodes were added again.
+    DiscoveryReseeded = "discovery.reseeded", DEBUG {
+        /// Bootnodes added.
+        bootnodes: usize,
+        /// Records in the routing table afterwards.
+        table_size: usize,
+    }
+    /// Peers agree on another external address of ours.
+    DiscoveryAddressChanged = "discovery.address_changed", INFO {
+        /// UDP socket address.
+        address: String,
+    }
+    /// Datagrams that are not discv5, or that fail to authenticate, arrived; at most one event a second.
+    DiscoveryGarbage = "discovery.garbage", DEBUG {
+        /// Datagrams since the last such event.
+        datagrams: u64,
+    }
+    /// An attempt to connect began.
+    DialStarted = "dial.started", TRACE {
+        /// Who is dialled.
+        peer_id: PeerId,
+        /// Multiaddrs, comma-separated.
+        addresses: String,
+    }
+    /// An attempt to connect failed.
+    DialFailed = "dial.failed", DEBUG {
+        /// Who was dialled.
+        peer_id: PeerId,
+        /// `timeout`, `refused`, `unreachable`, `no_transport`, `wrong_peer_id`, `no_muxer`, `denied`, `closed`, `other`.
+        reason: &'static str,
+        /// Who is to blame.
+        fault: Fault,
+        /// Cause, all addresses.
+        error: String,
+        /// How long it took.
+        duration_ms: u64,
+        /// When the peer may be dialled again.
+        retry_in_ms: u64,
+        /// Whether the peer is a bootstrap node.
+        bootstrap: bool,
+    }
+    /// A connection is secured and multiplexed; handshakes begin.
+    PeerConnected = "peer.connected", DEBUG {
+        /// Who is at the other end.
+        peer_id: PeerId,
+        /// Who dialled.
+        direction: Direction,
+        /// What carries the bytes.
+        transport: Transport,
+        /// What carries the streams.
+        muxer: Muxer,
+        /// Remote multiaddr.
+        address: String,
+        /// From dial to upgraded connection; zero when inbound.
+        duration_ms: u64,
+    }
+    /// Every handshake step passed; the peer is ready.
+    HandshakeCompleted = "handshake.completed", INFO {
+        /// Who is ready.
+        peer_id: PeerId,
+        /// Client software.
+        client: Client,
+        /// Agent string, truncated to 128 bytes and escaped.
+        agent: String,
+        /// Who dialled.
+        direction: Direction,
+        /// What carries the bytes.
+        transport: Transport,
+        /// What carries the streams.
+        muxer: Muxer,
+        /// From dial to upgraded connection; zero when inbound.
+        dial_ms: f64,
+        /// Status exchange.
+        status_ms: f64,
+        /// Metadata exchange.
+        metadata_ms: f64,
+        /// Ping exchange.
+        ping_ms: f64,
+        /// From upgraded connection to ready.
+        duration_ms: f64,
+        /// The peer's head.
+        head_slot: Slot,
+        /// The peer's finalized checkpoint.
+        finalized_epoch: Epoch,
+        /// The peer's custody group count.
+        custody_group_count: Option<u64>,
+        /// Whether the peer is a bootstrap node.
+        bootstrap: bool,
+    }
+    /// A handshake step refused the peer, or broke.
+    HandshakeRejected = "handshake.rejected", INFO {
+        /// Who was refused.
+        peer_id: PeerId,
+        /// The step that ended it: `status`, `metadata`, `ping`, `limits`, `deadline`.
+        step: &'static str,
+        /// What happened, `snake_case`.
+        reason: &'static str,
+        /// Who is to blame.
+        fault: Fault,
+        /// Cause.
+        error: String,
+        /// The code of the goodbye that went out, if one did.
+        goodbye_code: Option<u64>,
+        /// Client software.
+        client: Client,
+        /// Who dialled.
+        direction: Direction,
+        /// What carries the bytes.
+        transport: Transport,
+        /// From upgraded connection to refusal.
+        duration_ms: u64,
+        /// Whether the peer is a bootstrap node.
+        bootstrap: bool,
+    }
+    /// A ready peer is gone.
+    PeerDisconnected = "peer.disconnected", INFO {
+        /// Who is gone.
+        peer_id: PeerId,
+        /// Client software.
+        client: Client,
+        /// Who had dialled.
+        direction: Direction,
+        /// What carried the bytes.
+        transport: Transport,
+        /// `closed_by_peer`, `goodbye_received`, `ping_timeout`, `wrong_network`, `duplicate`, `too_many_peers`, `shutdown`, `error`.
+        reason: &'static str,
+        /// The code of the goodbye received or sent, if any.
+        goodbye_code: Option<u64>,
+        /// From ready to gone.
+        session_ms: u64,
+    }
+    /// An inbound connection died before it was secured and multiplexed.
+    ConnectionFailed = "connection.failed", DEBUG {
+        /// Remote multiaddr.
+        address: String,
+        /// `timeout`, `negotiation`, `noise`, `wrong_peer_id`, `denied`, `closed`, `other`.
+        reason: &'static str,
+        /// Who is to blame.
+        fault: Fault,
+        /// Cause.
+        error: String,
+    }
+    /// A peer's request could not be served.
+    RpcRejected = "rpc.rejected", DEBUG {
+        /// Who asked.
+        peer_id: PeerId,
+        /// Method, without prefix and encoding, such as `status/2`.
+        method: &'static str,
+        /// What was wrong, `snake_case`.
+        reason: &'static str,
+        /// Who is to blame.
+        fault: Fault,
+        /// Cause.
+        error: String,
+    }
+    /// A peer's request was answered.
+    RpcServed = "rpc.served", TRACE {
+        /// Who asked.
+        peer_id: PeerId,
+        /// Method.
+        method: &'static str,
+        /// From stream to last byte.
+        duration_ms: f64,
+    }
+    /// One of our requests ended.
+    RpcRequestFinished = "rpc.request_finished", TRACE {
+        /// Who was asked.
+        peer_id: PeerId,
+        /// Method that was negotiated.
+        method: &'static str,
+        /// `ok`, or what went wrong, `snake_case`.
+        result: &'static str,
+        /// From opening the stream to the last byte.
+        duration_ms: f64,
+    }
+    /// A boundary of the fork schedule was crossed.
+    ForkActivated = "fork.activated", INFO {
+        /// Fork in force.
+        fork: ForkName,
+        /// Digest in force.
+        fork_digest: ForkDigest,
+        /// First epoch of the digest.
+        epoch: Epoch,
+        /// Blobs per block allowed from this epoch on, from Fulu.
+        max_blobs: Option<u64>,
+        /// Next boundary of either kind, if one is scheduled.
+        next_epoch: Option<Epoch>,
+    }
+    /// A bootstrap peer completed a handshake, for the first time.
+    BootstrapCompleted = "bootstrap.completed", INFO {
+        /// Which one.
+        peer_id: PeerId,
+        /// Since start.
+        duration_ms: u64,
+    }
+    /// 30 s after start no bootstrap peer had completed a handshake; the node keeps trying.
+    BootstrapFailed = "bootstrap.failed", WARN {
+        /// Since start.
+        duration_ms: u64,
+        /// Bootstrap peers given.
+        bootnodes: usize,
+        /// Attempts that nobody answered.
+        timeout: usize,
+        /// Attempts that were refused.
+        refused: usize,
+        /// Hosts that could not be reached.
+        unreachable: usize,
+        /// Peers of another network.
+        wrong_network: usize,
+        /// Peers that share no transport or muxer with us.
+        incompatible: usize,
+        /// Peers without room.
+        busy: usize,
+        /// Handshakes that broke.
+        handshake: usize,
+        /// Bootstrap nodes that gave no address to dial.
+        no_address: usize,
+        /// Everything else.
+        other: usize,
+        /// Ready peers of any origin.
+        peers: usize,
+    }
+}

@@ -1,0 +1,3 @@
+//! The beacond binary.
+
+fn main() {}

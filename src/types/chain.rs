@@ -1,0 +1,168 @@
+//! Slots, epochs, forks and digests: the coordinates of a beacon chain.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use ssz_derive::{Decode, Encode};
+
+/// Slots per epoch of the mainnet preset, the only preset that this crate speaks.
+///
+/// [spec v1.6.0, time parameters](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/phase0/beacon-chain.md#time-parameters-1)
+pub const SLOTS_PER_EPOCH: u64 = 32;
+
+/// A slot number, counted from genesis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[ssz(struct_behaviour = "transparent")]
+#[serde(transparent)]
+pub struct Slot(pub u64);
+
+impl Slot {
+    /// The epoch that holds this slot.
+    #[must_use]
+    pub const fn epoch(self) -> Epoch {
+        Epoch(self.0 / SLOTS_PER_EPOCH)
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An epoch number, counted from genesis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[ssz(struct_behaviour = "transparent")]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// `FAR_FUTURE_EPOCH`, 2^64 - 1: never.
+    pub const FAR_FUTURE: Self = Self(u64::MAX);
+
+    /// The first slot of this epoch; saturates for epochs beyond the last slot.
+    #[must_use]
+    pub const fn start_slot(self) -> Slot {
+        Slot(self.0.saturating_mul(SLOTS_PER_EPOCH))
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Defines a fixed array of bytes that is written `0x…` by people and raw on the wire.
+macro_rules! bytes_newtype {
+    ($(#[$doc:meta])* $name:ident, $len:literal, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+        #[ssz(struct_behaviour = "transparent")]
+        pub struct $name(pub [u8; $len]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, hex::encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = hex::FromHexError;
+
+            /// Reads exactly the right number of hex digits, with or without `0x`.
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let mut bytes = [0; $len];
+                hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes)?;
+                Ok(Self(bytes))
+            }
+        }
+
+        impl From<[u8; $len]> for $name {
+            fn from(bytes: [u8; $len]) -> Self {
+                Self(bytes)
+            }
+        }
+    };
+}
+
+bytes_newtype! {
+    /// A 32-byte SSZ hash tree root.
+    Root, 32, "0x"
+}
+bytes_newtype! {
+    /// A fork version, 4 bytes, as in the network's configuration.
+    ForkVersion, 4, "0x"
+}
+bytes_newtype! {
+    /// A fork digest, 4 bytes: what topics, Status, ENR and context bytes carry. Written without `0x`, as in topics.
+    ForkDigest, 4, ""
+}
+
+/// A fork of the consensus layer, in order of activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForkName {
+    /// Genesis rules.
+    Phase0,
+    /// Sync committees and light clients.
+    Altair,
+    /// The merge.
+    Bellatrix,
+    /// Withdrawals.
+    Capella,
+    /// Blobs.
+    Deneb,
+    /// Execution requests, wider attestations.
+    Electra,
+    /// Data columns and blob-parameter-only forks.
+    Fulu,
+    /// Enshrined proposer-builder separation; not scheduled on public networks.
+    Gloas,
+    /// Inclusion lists; not scheduled on public networks.
+    Heze,
+}
+
+impl ForkName {
+    /// Every fork, oldest first.
+    pub const ALL: [Self; 9] = [
+        Self::Phase0,
+        Self::Altair,
+        Self::Bellatrix,
+        Self::Capella,
+        Self::Deneb,
+        Self::Electra,
+        Self::Fulu,
+        Self::Gloas,
+        Self::Heze,
+    ];
+
+    /// The specification's lower-case name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Phase0 => "phase0",
+            Self::Altair => "altair",
+            Self::Bellatrix => "bellatrix",
+            Self::Capella => "capella",
+            Self::Deneb => "deneb",
+            Self::Electra => "electra",
+            Self::Fulu => "fulu",
+            Self::Gloas => "gloas",
+            Self::Heze => "heze",
+        }
+    }
+}
+
+impl fmt::Display for ForkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,89 @@
+//! A peer that an operator or a record names: an ENR or a multiaddr with a peer id.
+
+use std::fmt;
+use std::str::FromStr;
+
+use libp2p::identity::secp256k1;
+use libp2p::multiaddr::Protocol;
+
+use super::{Enr, Multiaddr, PeerId};
+
+/// A peer given by flag, file or API: what `add_known_peer` takes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KnownPeer {
+    /// A signed record; feeds the routing table and the dialler.
+    Enr(Box<Enr>),
+    /// An address that ends in `/p2p/PEER_ID`; feeds the dialler alone.
+    Multiaddr {
+        /// The identity that the connection must prove.
+        peer_id: PeerId,
+        /// The address without its `/p2p` part.
+        address: Multiaddr,
+    },
+}
+
+/// Why a text names no peer.
+#[derive(Debug, thiserror::Error)]
+pub enum KnownPeerError {
+    /// Starts like a record, but does not decode or its signature is wrong.
+    #[error("bad ENR: {0}")]
+    Enr(String),
+    /// Starts like a multiaddr, but does not parse.
+    #[error("bad multiaddr")]
+    Multiaddr(#[from] libp2p::multiaddr::Error),
+    /// A multiaddr without an identity cannot be verified.
+    #[error("the multiaddr does not end in /p2p/PEER_ID")]
+    NoPeerId,
+    /// Neither form.
+    #[error("neither an ENR (enr:…) nor a multiaddr (/ip4/…)")]
+    Neither,
+}
+
+impl KnownPeer {
+    /// The libp2p identity; `None` for a record whose key libp2p cannot use.
+    #[must_use]
+    pub fn peer_id(&self) -> Option<PeerId> {
+        match self {
+            Self::Enr(enr) => enr_peer_id(enr),
+            Self::Multiaddr { peer_id, .. } => Some(*peer_id),
+        }
+    }
+}
+
+impl FromStr for KnownPeer {
+    type Err = KnownPeerError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text.starts_with("enr:") {
+            return text.parse().map(|enr| Self::Enr(Box::new(enr))).map_err(KnownPeerError::Enr);
+        }
+        if !text.starts_with('/') {
+            return Err(KnownPeerError::Neither);
+        }
+        let mut address: Multiaddr = text.parse()?;
+        match address.pop() {
+            Some(Protocol::P2p(peer_id)) if !address.is_empty() => Ok(Self::Multiaddr { peer_id, address }),
+            _ => Err(KnownPeerError::NoPeerId),
+        }
+    }
+}
+
+impl fmt::Display for KnownPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enr(enr) => f.write_str(&enr.to_base64()),
+            Self::Multiaddr { peer_id, address } => write!(f, "{address}/p2p/{peer_id}"),
+        }
+    }
+}
+
+/// The libp2p peer id of a record's key; `None` unless it is secp256k1.
+#[must_use]
+pub fn enr_peer_id(enr: &Enr) -> Option<PeerId> {
+    let enr::CombinedPublicKey::Secp256k1(_) = enr.public_key() else {
+        return None;
+    };
+    let key = secp256k1::PublicKey::try_from_bytes(&enr::EnrPublicKey::encode(&enr.public_key())).ok()?;
+    Some(PeerId::from_public_key(&key.into()))
+}
