@@ -1,4 +1,4 @@
-//! Renders the catalogue of events and compares it with the reviewed one in `tests/catalogue.txt`.
+//! Renders the catalogue of events and metrics and compares it with the reviewed one in `tests/catalogue.txt`.
 //!
 //! The catalogue is an API: a change here is seen by everyone who reads the logs or the metrics.
 //! `BEACOND_BLESS=1 cargo test --test events` writes the file anew.
@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use beacond::events::CATALOGUE;
+use beacond::{events, metrics};
 
 #[test]
 fn the_catalogue_is_the_reviewed_one() -> anyhow::Result<()> {
@@ -27,11 +27,18 @@ fn the_catalogue_is_the_reviewed_one() -> anyhow::Result<()> {
 
 fn render() -> anyhow::Result<String> {
     let mut out = String::from("# Events: name, level, fields\n");
-    for event in CATALOGUE {
+    for event in events::CATALOGUE {
         writeln!(out, "\n{} {}: {}", event.name, event.level.to_string().to_lowercase(), event.doc)?;
         for field in event.fields {
             writeln!(out, "  {} {}: {}", field.name, field.kind, field.doc)?;
         }
+    }
+    out.push_str("\n# Metrics: name, type, labels; sorted by name\n\n");
+    let mut families: Vec<_> = metrics::families().map(|info| (info.full_name(), info)).collect();
+    families.sort_by(|a, b| a.0.cmp(&b.0));
+    for (name, info) in families {
+        let labels = if info.labels.is_empty() { String::new() } else { format!(" {{{}}}", info.labels.join(", ")) };
+        writeln!(out, "{name} {}{labels}: {}", info.kind.as_str(), info.help)?;
     }
     Ok(out)
 }
