@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod fault;
+pub mod logging;
 pub mod store;
 pub mod tasks;
 pub mod time;
