@@ -1,9 +1,12 @@
 //! beacond: a stand-alone network node of the Ethereum beacon chain.
 
 pub mod chain;
+pub mod config;
 pub mod events;
 pub mod fault;
+pub mod logging;
 pub mod metrics;
+pub mod store;
 pub mod tasks;
 pub mod time;
 pub mod types;
