@@ -7,6 +7,8 @@ pub mod fault;
 pub mod logging;
 pub mod metrics;
 pub mod store;
+pub mod switch;
 pub mod tasks;
 pub mod time;
+pub mod transport;
 pub mod types;
