@@ -3,6 +3,7 @@
 //! `node` holds one [`Discovery`] and paces it; nothing above this module knows discv5. Discovery returns records
 //! and keeps its table alive; whom to dial, how often to look and what a fault costs are the node's business.
 
+pub mod discv5;
 pub mod enr;
 pub mod memory;
 pub mod predicate;
@@ -12,6 +13,7 @@ use std::fmt;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
+pub use self::discv5::{BoundSockets, DiscoverySettings, Discv5Discovery, PublicPorts, StartError};
 pub use self::enr::{Endpoint, EnrContent, EnrError, EnrExt, MAX_ENR_SIZE, Reach, build_enr};
 pub use self::memory::{MemoryDirectory, MemoryDiscovery};
 pub use self::predicate::{Candidate, Predicate, Refusal, RefusalCounts};
