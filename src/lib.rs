@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod config;
+pub mod discovery;
 pub mod events;
 pub mod fault;
 pub mod logging;
