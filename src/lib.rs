@@ -1,5 +1,6 @@
 //! beacond: a stand-alone network node of the Ethereum beacon chain.
 
+pub mod chain;
 pub mod config;
 pub mod fault;
 pub mod logging;
