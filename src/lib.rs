@@ -1,6 +1,7 @@
 //! beacond: a stand-alone network node of the Ethereum beacon chain.
 
 pub mod chain;
+pub mod cli;
 pub mod config;
 pub mod discovery;
 pub mod events;

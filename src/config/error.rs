@@ -91,7 +91,7 @@ pub enum ConfigError {
         source: Option<io::Error>,
     },
     /// A peer that is none.
-    #[error("{}", quoted(.text, .source))]
+    #[error("{}", quoted(.text))]
     Peer {
         /// The option.
         key: &'static str,
@@ -101,7 +101,7 @@ pub enum ConfigError {
         source: PeerTextError,
     },
     /// A line of a file of peers that names none.
-    #[error("{path:?} line {line}: {}", quoted(.text, .source))]
+    #[error("{path:?} line {line}: {}", quoted(.text))]
     PeerInFile {
         /// The option.
         key: &'static str,
@@ -198,9 +198,9 @@ pub enum ConfigWarning {
     NobodyToFind,
 }
 
-/// The text, cut to what fits on a line, and what is wrong with it.
-fn quoted(text: &str, source: &PeerTextError) -> String {
+/// The text, cut to what fits on a line.
+fn quoted(text: &str) -> String {
     let short: String = text.chars().take(40).collect();
     let dots = if short.len() < text.len() { "…" } else { "" };
-    format!("{short:?}{dots}: {source}")
+    format!("{short:?}{dots}")
 }

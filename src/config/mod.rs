@@ -35,6 +35,7 @@ pub use transport::{TransportConfig, TransportOptions};
 ///
 /// The name of a field, with dashes, is the flag and the key of the file.
 #[derive(Clone, Debug, PartialEq, clap::Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Config {
     /// The network and the data directory.
     #[command(flatten)]

@@ -97,6 +97,8 @@ mod tests {
     #[test]
     fn an_address_without_identity_is_refused() {
         let error = parse("boot-nodes", &["/ip4/192.0.2.1/tcp/9000".to_owned()]).unwrap_err();
-        assert_eq!(error.to_string(), "\"/ip4/192.0.2.1/tcp/9000\": the multiaddr does not end in /p2p/PEER_ID");
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(error.to_string(), "\"/ip4/192.0.2.1/tcp/9000\"");
+        assert_eq!(source.as_deref(), Some("the multiaddr does not end in /p2p/PEER_ID"));
     }
 }
