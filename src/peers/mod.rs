@@ -1,0 +1,15 @@
+//! Who is dialled, who is kept, who must wait: every policy about peers, as pure values.
+//!
+//! Owned by the node's event loop, which feeds in what happened and carries out what comes back. Nothing here
+//! runs a task, opens a socket or reads a clock: each entry takes `now`, and randomness is passed in. All maps
+//! are bounded, and all refusals name their reason.
+
+mod backoff;
+mod bootstrap;
+mod limits;
+mod source;
+
+pub use backoff::{Backoffs, Cause, Schedule};
+pub use bootstrap::{BOOTSTRAP_CHECK_AFTER, BootstrapCheck, BootstrapFailure, BootstrapReport};
+pub use limits::{Counts, Exceeded, IpGroup, Limits};
+pub use source::Source;
