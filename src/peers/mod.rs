@@ -6,10 +6,18 @@
 
 mod backoff;
 mod bootstrap;
+mod dial_queue;
 mod limits;
 mod source;
+mod table;
+#[cfg(test)]
+mod tests;
+mod upkeep;
 
 pub use backoff::{Backoffs, Cause, Schedule};
 pub use bootstrap::{BOOTSTRAP_CHECK_AFTER, BootstrapCheck, BootstrapFailure, BootstrapReport};
+pub use dial_queue::{Candidate, DialQueue, DialQueueConfig, DialState, Outcome, Pushed, Want};
 pub use limits::{Counts, Exceeded, IpGroup, Limits};
 pub use source::Source;
+pub use table::{Admission, PeerRecord, Peers};
+pub use upkeep::{Upkeep, UpkeepAction};
