@@ -8,6 +8,7 @@ pub mod events;
 pub mod fault;
 pub mod logging;
 pub mod metrics;
+pub mod peers;
 pub mod store;
 pub mod switch;
 pub mod tasks;
