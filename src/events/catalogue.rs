@@ -4,8 +4,8 @@
 //! the logs. `tests/events.rs` renders it, so that a change shows in review.
 
 use super::macros::catalogue;
-use crate::types::{Client, Direction, Epoch, ForkDigest, ForkName, Muxer, PeerId, Slot, Transport};
 use crate::fault::Fault;
+use crate::types::{Client, Direction, Epoch, ForkDigest, ForkName, Muxer, PeerId, Slot, Transport};
 
 catalogue! {
     /// The node listens on every transport and knows who it is.

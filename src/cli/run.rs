@@ -1,0 +1,93 @@
+//! `beacond run`: flags, environment and file become one checked configuration.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{ArgMatches, Command, FromArgMatches};
+
+use super::layers::{Layers, Origins, variable};
+use super::{Env, Failure, RUN, Request, is_set, print};
+use crate::config::{Config, ConfigError, ValidConfig};
+
+/// Run the node
+///
+/// Every option is also a variable, BEACOND_ and its name in capitals, such as BEACOND_TARGET_PEERS, and a key of the
+/// TOML file. A flag wins over a variable, a variable over the file. `--switch=false` switches off what a variable or
+/// the file switched on.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct RunArgs {
+    /// Read options from this TOML file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the effective options as such a file, and exit
+    #[arg(long)]
+    dump_config: bool,
+    #[command(flatten)]
+    options: Config,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  beacond run
+  beacond run --network hoodi --target-peers 50 --metrics
+  beacond run --network-dir ./devnet --boot-nodes enr:-Iu4Q…,/ip4/192.0.2.1/tcp/9000/p2p/16Uiu2…
+  beacond run --config beacond.toml --dump-config";
+
+/// Reads everything but the flags, which are known to parse by themselves.
+pub(super) fn read(command: Command, args: &[OsString], flags: &RunArgs, env: impl Env) -> Result<Request, Failure> {
+    let (command, origins) = layered(command, flags, &env)?;
+    let matches = command.try_get_matches_from(args).map_err(|error| Failure::from_clap(&error))?;
+    let Some(matches) = matches.subcommand_matches(RUN) else {
+        return Err(Failure::start(anyhow::anyhow!("the same flags no longer ask for a run; this is a bug")));
+    };
+    let run = RunArgs::from_arg_matches(matches).map_err(|error| Failure::from_clap(&error))?;
+    let name_it = |error| name_options(error, &origins, matches);
+    let options = run.options.resolve().map_err(name_it)?;
+    let (config, warnings) = options.clone().validate().map_err(name_it)?;
+    if !run.dump_config {
+        return Ok(Request::Run { config: Box::new(config), warnings });
+    }
+    let text = toml::to_string(&options).context("cannot write the options as TOML").map_err(Failure::start)?;
+    print::text(&text).map(|()| Request::Done)
+}
+
+/// The command with environment and file as defaults of `run`.
+fn layered(command: Command, flags: &RunArgs, env: &impl Env) -> Result<(Command, Origins), Failure> {
+    let run = command.find_subcommand(RUN).cloned().unwrap_or_default();
+    let mut layers = Layers::new(run);
+    let from_env = || env(&variable("config")).filter(is_set).map(PathBuf::from);
+    if let Some(path) = flags.config.clone().or_else(from_env) {
+        layers = layers.file(&path, &read_file(&path, flags.config.is_some())?)?;
+    }
+    let (run, origins) = layers.environment(env)?.finish();
+    Ok((command.mut_subcommand(RUN, |_| run), origins))
+}
+
+fn read_file(path: &Path, is_flag: bool) -> Result<String, Failure> {
+    let name = if is_flag { "--config".to_owned() } else { variable("config") };
+    std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{name}: cannot read {path:?}: {error}")))
+}
+
+/// Puts the names of the options, as the operator wrote them, in front of what is wrong.
+fn name_options(error: ConfigError, origins: &Origins, matches: &ArgMatches) -> Failure {
+    let names: Vec<String> = error.keys().into_iter().map(|key| origins.name(key, matches)).collect();
+    let names = names.join(" and ");
+    if error.may_pass() {
+        Failure::Start(anyhow::Error::new(error).context(names))
+    } else {
+        Failure::usage(&names, error)
+    }
+}
+
+/// Runs the node until it is told to stop.
+///
+/// # Errors
+/// [`Failure::Start`] when it cannot start.
+///
+/// Not cancel safe: dropping the future ends the node without a word to its peers.
+pub async fn start(config: ValidConfig) -> Result<(), Failure> {
+    drop(config);
+    Err(Failure::start(anyhow::anyhow!("this build has no node yet")))
+}

@@ -1,0 +1,187 @@
+//! Discovery without a network, for tests: nodes of one process share a directory of records.
+//!
+//! Whoever joined a [`MemoryDirectory`] is found by everyone else in it. No time passes and no task runs, so it
+//! goes with paused clocks.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use enr::CombinedKey;
+use futures::future::BoxFuture;
+use rand::SeedableRng;
+use rand::seq::IteratorRandom;
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::watch;
+
+use super::{
+    AddEnrError, Discovery, DiscoveryCounts, EnrContent, EnrError, EnrUpdateReason, LookupError, MAX_LOOKUP_RECORDS,
+    build_enr,
+};
+use crate::events::{Events, NodeEvent};
+use crate::types::{Enr, NodeId};
+
+/// The records of everyone in the process. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryDirectory {
+    records: Arc<Mutex<BTreeMap<[u8; 32], Enr>>>,
+}
+
+impl MemoryDirectory {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], Enr>> {
+        // every critical section is one map operation, so a poisoned map is whole
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a record that no node stands behind, such as a forged one.
+    pub fn insert(&self, enr: Enr) {
+        self.lock().insert(enr.node_id().raw(), enr);
+    }
+
+    /// Removes a record.
+    pub fn remove(&self, node_id: &NodeId) {
+        self.lock().remove(&node_id.raw());
+    }
+}
+
+/// One node's view of a [`MemoryDirectory`].
+pub struct MemoryDiscovery {
+    directory: MemoryDirectory,
+    key: CombinedKey,
+    local: watch::Sender<Enr>,
+    stopped: AtomicBool,
+    rng: Mutex<ChaCha8Rng>,
+    events: Events,
+}
+
+impl MemoryDiscovery {
+    /// Joins `directory` with a record that `key` signs. `seed` decides the order in which others are found.
+    ///
+    /// # Errors
+    /// [`EnrError`], as for [`build_enr`].
+    pub fn join(
+        directory: &MemoryDirectory,
+        key: CombinedKey,
+        content: &EnrContent,
+        seed: u64,
+        events: Events,
+    ) -> Result<Self, EnrError> {
+        let enr = build_enr(&key, None, content)?;
+        directory.insert(enr.clone());
+        Ok(Self {
+            directory: directory.clone(),
+            key,
+            local: watch::Sender::new(enr),
+            stopped: AtomicBool::new(false),
+            rng: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
+            events,
+        })
+    }
+
+    fn lookup(&self) -> Result<Vec<Enr>, LookupError> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(LookupError::Stopped);
+        }
+        let own = self.local.borrow().node_id().raw();
+        let records = self.directory.lock();
+        let others = records.iter().filter(|(node_id, _)| **node_id != own).map(|(_, enr)| enr.clone());
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(others.choose_multiple(&mut *rng, MAX_LOOKUP_RECORDS))
+    }
+}
+
+impl fmt::Debug for MemoryDiscovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryDiscovery").field("local", &*self.local.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Discovery for MemoryDiscovery {
+    fn lookup_random(&self) -> BoxFuture<'_, Result<Vec<Enr>, LookupError>> {
+        Box::pin(async { self.lookup() })
+    }
+
+    fn add_enr(&self, enr: Enr) -> Result<(), AddEnrError> {
+        if enr.node_id() == self.local.borrow().node_id() {
+            return Err(AddEnrError::OwnRecord);
+        }
+        self.directory.insert(enr);
+        Ok(())
+    }
+
+    fn local_enr(&self) -> Enr {
+        self.local.borrow().clone()
+    }
+
+    fn subscribe_enr(&self) -> watch::Receiver<Enr> {
+        self.local.subscribe()
+    }
+
+    fn update_enr(&self, reason: EnrUpdateReason, change: &mut dyn FnMut(&mut EnrContent)) -> Result<Enr, EnrError> {
+        let before = self.local_enr();
+        let mut content = EnrContent::of(&before).ok_or(EnrError::NoFork)?;
+        change(&mut content);
+        let enr = build_enr(&self.key, Some(&before), &content)?;
+        if enr != before {
+            self.directory.insert(enr.clone());
+            self.local.send_replace(enr.clone());
+            self.events.emit(NodeEvent::EnrUpdated { seq: enr.seq(), reason: reason.as_str(), enr: enr.to_base64() });
+        }
+        Ok(enr)
+    }
+
+    fn table_size(&self) -> usize {
+        self.directory.lock().len().saturating_sub(1)
+    }
+
+    fn reseed(&self) -> usize {
+        0
+    }
+
+    fn counts(&self) -> DiscoveryCounts {
+        DiscoveryCounts::default()
+    }
+
+    fn shutdown(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.directory.remove(&self.local.borrow().node_id());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::enr::tests::content;
+    use super::*;
+    use crate::types::ForkDigest;
+
+    fn join(directory: &MemoryDirectory, seed: u64) -> MemoryDiscovery {
+        MemoryDiscovery::join(directory, CombinedKey::generate_secp256k1(), &content(), seed, Events::default())
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn finds_everyone_else_and_at_most_a_bucket_of_them() {
+        let directory = MemoryDirectory::default();
+        let alone = join(&directory, 0);
+        assert_eq!(alone.lookup_random().await, Ok(Vec::new()));
+        let others: Vec<_> = (1..=20).map(|seed| join(&directory, seed)).collect();
+        let found = alone.lookup_random().await.unwrap();
+        assert_eq!((found.len(), alone.table_size()), (MAX_LOOKUP_RECORDS, 20));
+        assert!(found.iter().all(|enr| others.iter().any(|other| other.local_enr() == *enr)));
+    }
+
+    #[tokio::test]
+    async fn an_update_reaches_the_others_and_shutdown_hides_the_node() {
+        let directory = MemoryDirectory::default();
+        let (first, second) = (join(&directory, 0), join(&directory, 1));
+        let digest = ForkDigest([1, 2, 3, 4]);
+        first.update_enr(EnrUpdateReason::Fork, &mut |content| content.nfd = digest).unwrap();
+        let found = second.lookup_random().await.unwrap();
+        assert_eq!(found, [first.local_enr()]);
+        assert_eq!(found[0].seq(), 2);
+        first.shutdown();
+        assert_eq!(first.lookup_random().await, Err(LookupError::Stopped));
+        assert_eq!(second.lookup_random().await, Ok(Vec::new()));
+    }
+}

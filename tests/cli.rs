@@ -1,0 +1,347 @@
+//! The command line as operators meet it: the real binary, its output and its exit codes.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use beacond::store::DataDir;
+use beacond::types::Enr;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use toml::Table;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+struct Answer {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs the binary in an environment that holds nothing but `env` and a home.
+fn beacond_with(env: &[(&str, &str)], args: &[&str]) -> Result<Answer, Box<dyn Error>> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beacond"));
+    command.env_clear().env("HOME", "/nonexistent").envs(env.iter().copied()).args(args);
+    let output = command.output()?;
+    let (stdout, stderr) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    Ok(Answer { code: output.status.code(), stdout, stderr })
+}
+
+fn beacond(args: &[&str]) -> Result<Answer, Box<dyn Error>> {
+    beacond_with(&[], args)
+}
+
+/// The effective options.
+fn dump(env: &[(&str, &str)], args: &[&str]) -> Result<Table, Box<dyn Error>> {
+    let args = [&["run", "--dump-config"], args].concat();
+    let answer = beacond_with(env, &args)?;
+    if answer.code != Some(0) {
+        return Err(answer.stderr.into());
+    }
+    Ok(answer.stdout.parse()?)
+}
+
+/// Asserts one line that holds every part, and an exit code.
+fn assert_refused(answer: &Answer, code: i32, parts: &[&str]) {
+    let Answer { stderr, .. } = answer;
+    assert_eq!(answer.code, Some(code), "{stderr}");
+    assert!(stderr.starts_with("beacond: error: ") && stderr.ends_with('\n'), "{stderr}");
+    assert_eq!(stderr.matches('\n').count(), 1, "{stderr}");
+    assert_eq!(answer.stdout, "");
+    for part in parts {
+        assert!(stderr.contains(part), "{part} not in: {stderr}");
+    }
+}
+
+fn file(dir: &TempDir, name: &str, text: &str) -> Result<String, Box<dyn Error>> {
+    let path = dir.path().join(name);
+    fs::write(&path, text)?;
+    Ok(path.to_str().ok_or("temporary paths are UTF-8")?.to_owned())
+}
+
+fn vectors() -> Result<Value, Box<dyn Error>> {
+    Ok(serde_json::from_str(include_str!("vectors/enr.json"))?)
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_over_the_file_over_the_default() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let config = file(&dir, "a.toml", "port = 1001\ntarget-peers = 11\nlog-level = 'warn'\nmetrics = true\n")?;
+    let env = [("BEACOND_PORT", "1002"), ("BEACOND_TARGET_PEERS", "12"), ("BEACOND_CONFIG", &config)];
+    let table = dump(&env, &["--port", "1003", "--metrics=false"])?;
+    assert_eq!(table["port"], 1003.into());
+    assert_eq!(table["discovery-port"], 1003.into());
+    assert_eq!(table["target-peers"], 12.into());
+    assert_eq!(table["log-level"], "warn".into());
+    assert_eq!(table["metrics"], false.into());
+    assert_eq!(table["metrics-port"], 8008.into());
+    Ok(())
+}
+
+#[test]
+fn lists_repeat_take_commas_and_replace_each_other_across_layers() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let enr = vectors()?["spec_example"]["enr"].as_str().ok_or("a record")?.to_owned();
+    let peer = "/ip4/192.0.2.1/udp/9001/quic-v1/p2p/16Uiu2HAmSH2XVgZqYHWucap5kuPzLnt2TsNQkoppVxB5eJGvaXwm";
+    let config = file(&dir, "a.toml", &format!("boot-nodes = ['{enr}', '{peer}']\nlibp2p-addresses = '{peer}'\n"))?;
+    let table = dump(&[], &["--config", &config])?;
+    assert_eq!(table["boot-nodes"].as_array().map(Vec::len), Some(2));
+    assert_eq!(table["libp2p-addresses"].as_array().map(Vec::len), Some(1));
+    let both = format!("{enr},{peer}");
+    let table = dump(&[("BEACOND_BOOT_NODES", &both)], &["--config", &config])?;
+    assert_eq!(table["boot-nodes"].as_array().map(Vec::len), Some(2));
+    let table = dump(&[], &["--config", &config, "--bootnodes", &both, "--bootstrap-node", &enr])?;
+    assert_eq!(table["boot-nodes"].as_array().map(Vec::len), Some(3));
+    Ok(())
+}
+
+#[test]
+fn every_option_can_be_a_variable() -> Outcome {
+    let defaults = dump(&[], &[])?;
+    for (key, value) in &defaults {
+        let name = format!("BEACOND_{}", key.replace('-', "_").to_uppercase());
+        // a value of no type that any option has, but for texts and paths
+        let env = [(name.as_str(), "\u{1}"), ("BEACOND_DATA_DIR", "/data")];
+        let is_path = matches!(key.as_str(), "data-dir" | "boot-nodes-file");
+        let answer = beacond_with(&env, &["run", "--dump-config"])?;
+        assert!(is_path || answer.stderr.contains(&name), "{key} = {value}: {}", answer.stderr);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_dump_is_a_file_that_gives_the_same_dump() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let dual = ["--listen-address", "0.0.0.0,::", "--port6", "9090", "--disable-quic", "--log-file", "x.log"];
+    for args in [&[][..], &dual] {
+        let first = dump(&[], args)?;
+        let config = file(&dir, "dump.toml", &toml::to_string(&first)?)?;
+        assert_eq!(dump(&[], &["--config", &config])?, first);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_example_file_holds_every_option_with_its_default() -> Outcome {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/beacond.toml"))?;
+    assert_eq!(text.parse::<Table>()?, Table::new(), "as it is, the file changes nothing");
+    let is_key =
+        |line: &&str| line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+    let keys: Vec<&str> = text.lines().filter(is_key).map(|line| &line[1..]).collect();
+    let example: Table = keys.join("\n").parse()?;
+
+    let without_default = [
+        "network-dir",
+        "data-dir",
+        "port6",
+        "discovery-port6",
+        "quic-port6",
+        "enr-udp-port",
+        "enr-tcp-port",
+        "enr-quic-port",
+        "enr-udp6-port",
+        "enr-tcp6-port",
+        "enr-quic6-port",
+        "log-file",
+    ];
+    let mut expected = dump(&[], &[])?;
+    expected.remove("data-dir");
+    for key in without_default {
+        expected.insert(key.to_owned(), example.get(key).ok_or(key)?.clone());
+    }
+    assert_eq!(example, expected);
+
+    let help = beacond(&["run", "--help"])?.stdout;
+    let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
+    let flags: BTreeSet<&str> = flags.filter_map(|flag| flag.split([' ', '[', ',']).next()).collect();
+    let keys: BTreeSet<&str> = example.keys().map(String::as_str).chain(["config", "dump-config"]).collect();
+    assert_eq!(flags, keys);
+    Ok(())
+}
+
+#[test]
+fn mistakes_end_in_one_line_that_names_what_to_change() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let unknown = file(&dir, "unknown.toml", "target-peer = 3\n")?;
+    let broken = file(&dir, "broken.toml", "port = 1\nport == 2\n")?;
+    let zero = file(&dir, "zero.toml", "target-peers = 0\n")?;
+    let peers = file(&dir, "peers.txt", "# none\nenr:-xyz\n")?;
+    let at_peers = format!("@{peers}");
+    let cases: &[(&[&str], &[&str])] = &[
+        (&[], &["subcommand"]),
+        (&["walk"], &["walk"]),
+        (&["run", "--prot", "1"], &["--prot", "--port"]),
+        (&["run", "--port", "none"], &["--port", "none"]),
+        (&["run", "--network", "ropsten"], &["--network", "ropsten", "mainnet, sepolia, hoodi"]),
+        (&["run", "--network", "hoodi", "--network-dir", "/tmp"], &["--network and --network-dir"]),
+        (&["run", "--network-dir", "/nonexistent"], &["--network-dir", "/nonexistent"]),
+        (&["run", "--config", "/nonexistent"], &["--config", "/nonexistent", "No such file"]),
+        (&["run", "--config", &unknown], &["unknown.toml", "target-peer", "did you mean target-peers?"]),
+        (&["run", "--config", &broken], &["broken.toml", "line 2"]),
+        (&["run", "--config", &zero], &["target-peers in ", "zero.toml", "at least 1"]),
+        (&["run", "--boot-nodes", "enr:-xyz"], &["--boot-nodes", "enr:-xyz", "bad ENR"]),
+        (&["run", "--boot-nodes", &at_peers], &["--boot-nodes", "peers.txt", "line 2", "bad ENR"]),
+        (&["run", "--boot-nodes-file", "/nonexistent"], &["--boot-nodes-file", "/nonexistent"]),
+        (&["run", "--libp2p-addresses", "/ip4/192.0.2.1/tcp/1"], &["--libp2p-addresses", "/p2p/PEER_ID"]),
+        (&["run", "--listen-address", "::1", "--listen-address", "::2"], &["--listen-address", "::1", "::2"]),
+        (&["run", "--disable-quic", "--transports", "quic"], &["--transports and --disable-quic"]),
+        (&["run", "--transports", "pigeon"], &["--transports", "pigeon", "quic or tcp"]),
+        (&["run", "--enr-udp-port", "9", "--disable-enr-auto-update"], &["--enr-udp-port", "--enr-address"]),
+        (&["run", "--log-level", "loud"], &["--log-level", "loud", "debug"]),
+        (&["enr", "decode", "enr:-xyz"], &["ENR"]),
+        (&["fork-digest", "--network-dir", "/nonexistent"], &["--network-dir", "config.yaml"]),
+        (&["fork-digest", "--all", "--epoch", "1"], &["--all", "--epoch"]),
+    ];
+    for (args, parts) in cases {
+        assert_refused(&beacond(args)?, 64, parts);
+    }
+    Ok(())
+}
+
+#[test]
+fn mistakes_in_the_environment_name_the_variable() -> Outcome {
+    for (env, parts) in [
+        (("BEACOND_PORT", "none"), &["BEACOND_PORT", "none"][..]),
+        (("BEACOND_TARGET_PEERS", "0"), &["BEACOND_TARGET_PEERS"]),
+        (("BEACOND_CONFIG", "/nonexistent"), &["BEACOND_CONFIG", "/nonexistent"]),
+        (("BEACOND_DISABLE_QUIC", "perhaps"), &["BEACOND_DISABLE_QUIC", "perhaps"]),
+    ] {
+        assert_refused(&beacond_with(&[env], &["run"])?, 64, parts);
+    }
+    let env = [("BEACOND_NETWORK", "hoodi")];
+    assert_refused(&beacond_with(&env, &["run", "--network-dir", "/tmp"])?, 64, &["BEACOND_NETWORK and --network-dir"]);
+    Ok(())
+}
+
+#[test]
+fn what_may_pass_by_itself_is_no_usage_error() -> Outcome {
+    assert_refused(&beacond(&["run", "--enr-address", "host.invalid"])?, 1, &["--enr-address", "host.invalid"]);
+    let log = ["run", "--log-file", "/nonexistent/log"];
+    assert_refused(&beacond(&log)?, 1, &["--log-file", "/nonexistent/log"]);
+    Ok(())
+}
+
+#[test]
+fn a_start_without_home_asks_for_the_data_directory() -> Outcome {
+    let answer = beacond_with(&[("HOME", "")], &["run"])?;
+    assert_refused(&answer, 64, &["--data-dir", "HOME"]);
+    Ok(())
+}
+
+#[test]
+fn help_and_version_are_answers() -> Outcome {
+    for args in [&["--help"][..], &["run", "--help"], &["enr", "--help"], &["enr", "decode", "--help"], &["--version"]]
+    {
+        let answer = beacond(args)?;
+        assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""), "{args:?}");
+        assert!(!answer.stdout.is_empty());
+    }
+    for command in ["run", "fork-digest", "version"] {
+        assert!(beacond(&[command, "--help"])?.stdout.contains("Example"), "{command}");
+    }
+    for command in ["decode", "show"] {
+        assert!(beacond(&["enr", command, "--help"])?.stdout.contains("Example"), "{command}");
+    }
+    assert_eq!(beacond(&["version"])?.stdout, concat!("beacond ", env!("CARGO_PKG_VERSION"), "\n"));
+    Ok(())
+}
+
+#[test]
+fn decodes_records_as_the_vectors_say() -> Outcome {
+    let vectors = vectors()?;
+    let networks = vectors["bootnodes"].as_object().ok_or("networks")?;
+    let bootnodes = networks.values().filter_map(Value::as_array).flatten();
+    let single = ["spec_example", "full_example", "edge_seq_and_empty_cgc"].map(|name| &vectors[name]);
+    for vector in single.into_iter().chain(bootnodes) {
+        let enr = vector["enr"].as_str().ok_or("a record")?;
+        let answer = beacond(&["enr", "decode", enr, "--json"])?;
+        let decoded: Value =
+            serde_json::from_str(&answer.stdout).map_err(|error| format!("{error}: {}", answer.stderr))?;
+        for key in ["enr", "seq", "node_id", "peer_id", "signature_valid", "size"] {
+            assert_eq!(decoded[key], vector[key], "{enr} {key}");
+        }
+        for key in vector["pairs"].as_object().ok_or("pairs")?.keys() {
+            let value = decoded.get(key).ok_or_else(|| format!("{enr} lacks {key}"))?;
+            assert!(!value.to_string().contains("malformed"), "{enr} {key}: {value}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn decodes_every_field_of_a_full_record() -> Outcome {
+    let vectors = vectors()?;
+    let enr = vectors["full_example"]["enr"].as_str().ok_or("a record")?;
+    let decoded: Value = serde_json::from_str(&beacond(&["enr", "decode", enr, "--json"])?.stdout)?;
+    let eth2 = json!({"fork_digest": "8c9f62fe", "next_fork_version": "0x06000000", "next_fork_epoch": null});
+    assert_eq!(decoded["eth2"], eth2);
+    assert_eq!(decoded["attnets"], json!([0, 1, 63]));
+    assert_eq!(decoded["syncnets"], json!([0, 1, 2, 3]));
+    assert_eq!((&decoded["cgc"], &decoded["nfd"]), (&json!(128), &json!("00000000")));
+    assert_eq!((&decoded["ip"], &decoded["ip6"]), (&json!("127.0.0.1"), &json!("::1")));
+    let ports = ["udp", "tcp", "quic", "udp6", "tcp6", "quic6"].map(|key| decoded[key].as_u64());
+    assert_eq!(ports, [9000, 9000, 9001, 9090, 9090, 9091].map(Some));
+    let text = beacond(&["enr", "decode", enr])?.stdout;
+    assert!(text.contains("attnets:         0,1,63\n") && text.contains("fork_digest 8c9f62fe"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_record_with_a_wrong_signature_is_refused() -> Outcome {
+    let vectors = vectors()?;
+    let enr = vectors["invalid_signature"].as_str().ok_or("a record")?;
+    assert_refused(&beacond(&["enr", "decode", enr])?, 64, &["ENR", "ignature"]);
+    Ok(())
+}
+
+#[test]
+fn shows_the_record_of_a_node_that_is_running() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().to_str().ok_or("temporary paths are UTF-8")?;
+    let data = DataDir::open(dir.path())?;
+    assert_refused(&beacond(&["enr", "show", "--data-dir", path])?, 1, &["no record", path, "--data-dir"]);
+    let enr = Enr::builder().seq(7).udp4(9000).build(&data.identity().enr_key)?;
+    data.save_enr(&enr)?;
+    let shown: Value = serde_json::from_str(&beacond(&["enr", "show", "--data-dir", path, "--json"])?.stdout)?;
+    assert_eq!((&shown["enr"], &shown["seq"]), (&json!(enr.to_base64()), &json!(7)));
+    let shown = beacond_with(&[("BEACOND_DATA_DIR", path)], &["enr", "show"])?;
+    assert_eq!((shown.code, shown.stdout.contains(&enr.to_base64())), (Some(0), true));
+    fs::write(dir.path().join("enr.txt"), "enr:-xyz")?;
+    assert_refused(&beacond(&["enr", "show", "--data-dir", path])?, 1, &["enr.txt", "damaged"]);
+    fs::set_permissions(dir.path().join("enr.txt"), fs::Permissions::from_mode(0o600))?;
+    Ok(())
+}
+
+#[test]
+fn prints_digests_as_the_vectors_say() -> Outcome {
+    let vectors: Value = serde_json::from_str(include_str!("vectors/fork_digest.json"))?;
+    for network in vectors["networks"].as_array().ok_or("networks")? {
+        let name = network["network"].as_str().ok_or("a name")?;
+        // every row is proved beside the schedule; a few show that the command asks it rightly
+        for row in network["rows"].as_array().ok_or("rows")?.iter().step_by(7) {
+            let epoch = row["epoch"].to_string();
+            let answer = beacond(&["fork-digest", "--network", name, "--epoch", &epoch, "--json"])?;
+            let shown: Value = serde_json::from_str(&answer.stdout)?;
+            let prefixed = |key: &str| json!(format!("0x{}", shown[key].as_str().unwrap_or_default()));
+            assert_eq!(prefixed("fork_digest"), row["fork_digest"], "{name} {epoch}");
+            assert_eq!(prefixed("nfd"), row["enr_nfd"], "{name} {epoch}");
+            assert_eq!(shown["eth2"], row["enr_eth2"], "{name} {epoch}");
+            assert_eq!(shown["fork_version"], row["fork_version"], "{name} {epoch}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn prints_the_whole_schedule() -> Outcome {
+    let lines = beacond(&["fork-digest", "--all"])?.stdout;
+    assert!(lines.starts_with("b5303f2a from epoch 0        phase0\n"), "{lines}");
+    let all: Value = serde_json::from_str(&beacond(&["fork-digest", "--all", "--json"])?.stdout)?;
+    assert_eq!(all.as_array().map(Vec::len), Some(lines.lines().count()));
+    let now = beacond(&["fork-digest"])?.stdout;
+    assert!(now.starts_with("fork_digest: ") && now.contains("mainnet"), "{now}");
+    Ok(())
+}
