@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::process::{Line, Process};
-use crate::scenario::{Scenario, free_port};
+use crate::scenario::{Scenario, free_port, remove_variables};
 
 /// A running `beacond run`.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ impl Beacond {
     ) -> Result<Self> {
         let (port, quic_port) = (free_port()?, free_port()?);
         let mut command = Command::new(env!("CARGO_BIN_EXE_beacond"));
+        remove_variables(&mut command, "BEACOND_");
         command.arg("run");
         command.arg("--network-dir").arg(network);
         command.arg("--data-dir").arg(scenario.subdirectory(name)?);

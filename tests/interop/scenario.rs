@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{env, net};
 
 use anyhow::{Context, Result, anyhow};
+use beacond::time::unix_now_ms;
 use tempfile::TempDir;
 
 use crate::npm::{self, Package};
@@ -67,10 +68,7 @@ impl Scenario {
         }
         let mut command = Command::new("node");
         command.arg("--import").arg("./prelude.mjs").current_dir(dir).env_remove("NODE_OPTIONS");
-        // Lodestar reads every such variable as an option, or as a preset.
-        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LODESTAR_")) {
-            command.env_remove(name);
-        }
+        remove_variables(&mut command, "LODESTAR_");
         Ok(command)
     }
 }
@@ -82,6 +80,13 @@ impl Drop for Scenario {
             // Nothing more can be done about a log that cannot be read.
             let _ = print_logs(self.dir.path());
         }
+    }
+}
+
+/// Takes the variables of that prefix from a program that would read them as options.
+pub(crate) fn remove_variables(command: &mut Command, prefix: &str) {
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(prefix)) {
+        command.env_remove(name);
     }
 }
 
@@ -103,9 +108,8 @@ pub(crate) fn free_port() -> Result<u16> {
 }
 
 /// Seconds since the Unix epoch.
-#[expect(clippy::disallowed_methods, reason = "peers of a devnet agree on a genesis in wall time")]
 pub(crate) fn unix_time() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("the clock is past 1970").as_secs()
+    unix_now_ms() / 1000
 }
 
 /// Writes a line that libtest does not capture.
