@@ -1,0 +1,88 @@
+//! The network core of Lodestar 1.44 at Fulu: handshakes at the newest versions over QUIC and over TCP + Mplex.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use crate::beacond::Beacond;
+use crate::network::{self, VALIDATORS_ROOT};
+use crate::npm::Package;
+use crate::process::{Line, Process};
+use crate::scenario::{self, Scenario, free_port, heavy_start, unix_time};
+
+/// Long enough for the peer's heartbeat (30 s) to judge everyone once.
+const STAY: Duration = Duration::from_secs(35);
+
+#[test]
+fn lodestar_at_fulu_holds_us_over_quic_and_over_tcp() -> Result<()> {
+    scenario::run(|scenario| {
+        let core = Core::start(scenario)?;
+        let start = |name, flags| Beacond::start(scenario, name, &core.network, &[&core.enr], flags);
+        let quic = start("beacond-quic", &["--transports", "quic"])?;
+        let tcp = start("beacond-tcp", &["--transports", "tcp"])?;
+        let yamux = start("beacond-yamux", &["--transports", "tcp", "--muxers", "yamux"])?;
+
+        for (beacond, transport, muxer) in [(&quic, "quic", "quic"), (&tcp, "tcp", "mplex")] {
+            let ready = beacond.event("handshake.completed", &core.peer_id, Duration::from_secs(30))?;
+            ensure!(ready.str("transport") == transport && ready.str("muxer") == muxer, "{}", ready.text);
+            ensure!(ready.str("client") == "lodestar", "{}", ready.text);
+            ensure!(ready.field("custody_group_count").as_u64() == Some(4), "metadata v3 was not read: {}", ready.text);
+            let held = core.event("peerConnected", beacond.peer_id(), Duration::from_secs(15))?;
+            ensure!(held.field("status")["forkDigest"].as_str() == Some(&core.fork_digest), "{}", held.text);
+            ensure!(held.field("status")["finalizedEpoch"].as_u64() == Some(0), "{}", held.text);
+        }
+
+        // The peer offers Mplex alone on TCP, and no address of its own is left to try.
+        let failed = yamux.event("dial.failed", &core.peer_id, Duration::from_secs(30))?;
+        ensure!(failed.str("reason") == "no_muxer" && failed.str("fault") == "incompatible", "{}", failed.text);
+
+        quic.keeps(&core.peer_id, STAY)?;
+        tcp.keeps(&core.peer_id, Duration::ZERO)?;
+        core.process.ensure_none("disconnection", Duration::ZERO, |line| line.event() == "peerDisconnected")?;
+
+        let peer_id = quic.peer_id().to_owned();
+        let status = quic.stop()?;
+        ensure!(status.success(), "SIGTERM ended beacond with {status}");
+        let goodbye = core.process.wait_for("goodbye", Duration::from_secs(5), |line| {
+            line.event() == "request" && line.str("peer") == peer_id && line.str("method") == "goodbye"
+        })?;
+        ensure!(goodbye.field("body").as_str() == Some("1"), "{}", goodbye.text);
+        Ok(())
+    })
+}
+
+struct Core {
+    process: Process,
+    peer_id: String,
+    enr: String,
+    fork_digest: String,
+    network: std::path::PathBuf,
+}
+
+impl Core {
+    fn start(scenario: &Scenario) -> Result<Self> {
+        let _heavy = heavy_start();
+        let genesis_time = unix_time() - 60;
+        let options = json!({
+            "port": free_port()?,
+            "quicPort": free_port()?,
+            "genesisTime": genesis_time,
+            "genesisValidatorsRoot": format!("0x{}", hex::encode(VALIDATORS_ROOT)),
+        });
+        let process =
+            scenario.spawn("core", scenario.node("core", Package::Core)?.arg("peer.mjs").arg(options.to_string()))?;
+        let ready = process.wait_for("start", Duration::from_secs(120), |line| line.event() == "ready")?;
+        let config = ready.field("config").as_object().context("no config")?;
+        let network = network::write(scenario.subdirectory("network")?, config, &network::genesis_head(genesis_time))?;
+        let text = |name| ready.str(name).to_owned();
+        Ok(Self { peer_id: text("peerId"), enr: text("enr"), fork_digest: text("forkDigest"), network, process })
+    }
+
+    /// Waits for the event `name` about the peer `peer_id`.
+    fn event(&self, name: &str, peer_id: &str, timeout: Duration) -> Result<Line> {
+        self.process.wait_for(&format!("{name} of {peer_id}"), timeout, |line| {
+            line.event() == name && line.str("peer") == peer_id
+        })
+    }
+}
