@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod fault;
+pub mod rpc;
 pub mod tasks;
 pub mod time;
 pub mod types;
