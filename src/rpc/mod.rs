@@ -1,12 +1,25 @@
-//! Requests and responses between peers: the ssz_snappy framing.
+//! Requests and responses between peers: the ssz_snappy framing, the methods, one exchange as client and as server.
 //!
-//! Errors carry a [`Fault`](crate::fault::Fault): nothing here knows who the peers are or what an error costs them.
+//! Every exchange is a straight-line async function over a raw negotiated stream that the Switch hands in, so a
+//! response of many chunks streams instead of being gathered. The handshake and the light client ask;
+//! [`serve_stream`] answers. Nothing here knows who the peers are or what an error costs them: errors carry a
+//! [`Fault`](crate::fault::Fault).
+//!
+//! A method is one file under `methods/` and one line in [`methods::ALL`].
 
+pub mod client;
 pub mod codec;
 pub mod error;
+pub mod method;
+pub mod methods;
+pub mod quota;
+pub mod serve;
 mod snappy;
 #[cfg(test)]
 mod testing;
 
+pub use client::{ResponseReader, RpcTimeouts, exchange, request_one};
 pub use error::{ErrorCode, Phase, RpcError};
+pub use method::{Chunk, Method, Protocol};
+pub use serve::{RpcHandler, ServeTimeouts, serve_stream};
 pub use snappy::SnappyError;
