@@ -226,3 +226,9 @@ impl fmt::Display for ErrorCode {
         write!(f, "{} ({})", self.as_str(), self.to_byte())
     }
 }
+
+/// An error and its causes on one line, for the `error` field of an event.
+pub(super) fn describe(err: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(err.source(), |err| err.source());
+    causes.fold(err.to_string(), |text, cause| format!("{text}: {cause}"))
+}
