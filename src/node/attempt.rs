@@ -16,14 +16,15 @@ use crate::switch::DialFailure;
 use crate::types::Direction;
 
 /// How an attempt ended.
+#[expect(clippy::large_enum_variant, reason = "one value an attempt, moved once")]
 #[derive(Debug)]
 pub(super) enum Attempt {
     /// No connection came about.
     Failed { candidate: Candidate, failure: DialFailure, duration: Duration },
     /// A handshake refused the peer; the connection is closed.
-    Refused(Box<Refused>),
+    Refused(Refused),
     /// The peer passed.
-    Ready(Box<Connection<Ready>>),
+    Ready(Connection<Ready>),
 }
 
 impl Attempt {
@@ -51,7 +52,7 @@ pub(super) async fn attempt_outbound(handshaker: Handshaker, candidate: Candidat
 pub(super) async fn shake_hands(handshaker: Handshaker, connection: Connection<Dialed>) -> Attempt {
     let connection = initialize_connection(connection, &handshaker.events);
     match perform_protocol_handshakes(connection, &handshaker).await {
-        Ok(connection) => Attempt::Ready(Box::new(connection)),
-        Err(refused) => Attempt::Refused(Box::new(refused)),
+        Ok(connection) => Attempt::Ready(connection),
+        Err(refused) => Attempt::Refused(refused),
     }
 }

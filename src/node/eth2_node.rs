@@ -238,7 +238,7 @@ impl Eth2Node {
         match attempt {
             Attempt::Failed { candidate, failure, duration } => self.on_dial_failed(candidate, &failure, duration),
             Attempt::Refused(refused) => self.on_refused(&refused),
-            Attempt::Ready(connection) => self.on_ready(*connection),
+            Attempt::Ready(connection) => self.on_ready(connection),
         }
     }
 
