@@ -3,9 +3,5 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
-mod discovery;
-mod forks;
 mod handshake;
-mod hostile;
-mod processes;
 mod support;
