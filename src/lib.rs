@@ -1,4 +1,96 @@
 //! beacond: a stand-alone network node of the Ethereum beacon chain.
+//!
+//! It lives on the consensus network by itself: no beacon node and no execution client stand behind it. This crate is
+//! the whole of it; `src/main.rs` only parses, logs, runs and exits. What follows is the architecture, kept true.
+//!
+//! # From above
+//!
+//! [`BeaconNode`](node::BeaconNode) is the daemon: it takes the data directory, reads the network, opens every socket
+//! (`connect_to_network`), supervises and shuts down in order. Inside it [`Eth2Node`](node::Eth2Node) is the network
+//! node: it owns discovery, the [`Switch`](switch::Switch), the
+//! [`HandshakeRegistry`](handshake::HandshakeRegistry) and the peers.
+//!
+//! Discovery's endless `lookup_random` loop yields records; a predicate drops those of another fork; the rest wait in a
+//! bounded channel, and when dialling is behind, lookups pause. The node takes them into its dial queue
+//! (`add_known_peer` feeds the same queue) and runs one task per attempt: `dial_peer` (the switch connects, secures,
+//! multiplexes) → `initialize_connection` → `perform_protocol_handshakes` → a ready peer, or a classified failure that
+//! becomes a back-off. Inbound connections join at `initialize_connection`.
+//!
+//! ```text
+//!                    flags, environment, file ──► ValidConfig ──► BeaconNode ──► Metrics (/metrics)
+//!                                                                    │                 ▲
+//!   ┌── Eth2Node (one loop, never awaits the network) ───────────────▼───────┐         │ observe
+//!   │ DialQueue ─► attempt: dial_peer ─► initialize_connection               │   ┌─────┴──────┐
+//!   │     ▲                   └► perform_protocol_handshakes ─► Peers        │──►│  Events    │──► log lines
+//!   │     │ errands: ping, status, metadata, goodbye of ready peers          │   │  (bus)     │──► subscribers
+//!   └──┬──┼───────────▲───────────────────▲───────────────────┬──────────────┘   └────────────┘
+//!      │  │ Candidate │ SwitchEvent       │ PeerReport        │ dial, disconnect
+//!      │  │ [256]     │ [1024]            │ [256, drop]       ▼ [256]
+//!   ┌──┴──┴───────┐ ┌─┴───────────────────┼──────────────────────────────────┐
+//!   │ Discovery   │ │ Switch: libp2p Swarm over QUIC | TCP (Noise, Yamux|Mplex)│
+//!   │ discv5      │ │ identify · ping · gossipsub · raw streams                │
+//!   └──────▲──────┘ └───────────▲─────────────┬────────────────────────────────┘
+//!          │ ENR fields         │ StreamOpener│ InboundStream [256, drop]
+//!          │            rpc::call (client)    ▼ RpcServer ──► LocalChain (Status, Metadata)
+//!   ┌──────┴───────────────────────────────────────────────────────────────────┐
+//!   │ ChainClock ─► watch<ChainNow>; Status, ENR fields and accepted digests are │
+//!   │ derived from the fork schedule at the moment they are asked for            │
+//!   └────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! # Code map
+//!
+//! In order of rank: a module imports only modules of a lower rank, and its own children. `tests/layering.rs` holds the
+//! table and fails on any other edge.
+//!
+//! | rank | module | what it owns |
+//! |---|---|---|
+//! | 0 | [`types`], [`time`], [`fault`] | values; the clock; what an error means |
+//! | 1 | [`events`] | the typed catalogue of everything that happens, and its bus |
+//! | 1 | [`tasks`] | named, tracked, cancellable tasks; nothing else spawns |
+//! | 1 | [`config`], [`logging`] | options in, one checked value out; log lines for people and machines |
+//! | 2 | [`chain`] | networks, fork schedule, digests, the chain clock, Status derived and checked |
+//! | 2 | [`peers`] | who is dialled, kept, refused: pure values that take `now` |
+//! | 2 | [`metrics`], [`store`] | families folded from events; the data directory |
+//! | 3 | [`transport`] | QUIC and TCP upgrades; at which stage they die |
+//! | 3 | [`discovery`] | discv5, our record, the predicate; alone names discv5 |
+//! | 4 | [`switch`] | the swarm's task; alone, with `transport`, names libp2p's swarm |
+//! | 5 | [`rpc`] | ssz_snappy framing, methods, one exchange as client and as server |
+//! | 6 | [`handshake`] | the ordered steps that make a connection a peer |
+//! | 7 | [`node`] | the one place that wires, and where a fault becomes policy |
+//! | 9 | [`cli`] | the command line and the exit code |
+//!
+//! # Invariants
+//!
+//! - **One owner, one loop.** Each piece of state has one owning task; others hold a handle or a `watch`. No lock
+//!   crosses a module or an await.
+//! - **Every channel is bounded** and says beside its capacity whether senders *wait*, the *newest wins*, or it is *drop
+//!   and count*, with its worst case in bytes.
+//! - **The node's loop never awaits the network.** Dials, handshakes and upkeep run as tasks and come back as values; a
+//!   report that does not fit is dropped, never waited for. The switch keeps taking commands while its events wait for
+//!   the node, so no cycle can deadlock.
+//! - **Holding a [`StreamOpener`](switch::StreamOpener) is the right to open streams** on exactly that connection, and
+//!   keeps it alive; dropping an attempt closes what it had opened.
+//! - **Status is never invented and never echoed**: the genesis form until something verified takes its place.
+//! - **Errors are classified where they arise** ([`fault::Classify`], without a catch-all) and cost something only in
+//!   `node`.
+//! - **What happens is said once**, as a [`NodeEvent`](events::NodeEvent): the log line, the metric and the export are
+//!   made of it.
+//! - **Bytes from a peer cost that peer**: no panic, no allocation beyond the declared and checked size.
+//!
+//! # Adding things
+//!
+//! | to add | write | and one line in |
+//! |---|---|---|
+//! | a handshake | `handshake/steps/x.rs`: `impl HandshakeStep` | `HandshakeRegistry::eth2` (order is meaning) |
+//! | a method | `rpc/methods/x.rs`: `impl Method` | `rpc::methods::ALL` |
+//! | a fork | its row in `chain/forks.rs`, its variant in `types::ForkName` | |
+//! | an event | its entry in `events/catalogue.rs`, and the arm that the compiler asks for in `metrics` | |
+//!
+//! # What is not here yet
+//!
+//! Topics and validators of gossip (the router is negotiated, no topic is joined), serving of blocks, columns and
+//! light-client data, a verified head, scores, and the REST and gRPC interfaces.
 
 pub mod chain;
 pub mod cli;

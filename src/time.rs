@@ -26,6 +26,18 @@ pub fn unix_now_ms() -> u64 {
         .map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// Whole milliseconds, as events carry them; saturates.
+#[must_use]
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Milliseconds to the microsecond, for what takes less than one.
+#[must_use]
+pub fn fine_milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
 /// Turns wall time into slots of one network.
 #[derive(Clone, Copy, Debug)]
 pub struct SlotClock {

@@ -78,6 +78,9 @@ impl LogOptions {
 
 /// Expands a bare level to our own targets and checks everything else.
 ///
+/// discv5 warns of every peer that does not answer, and of our own record in a peer's answer: none of it is for an
+/// operator.
+///
 /// A word that is no level would pass the parser as the name of a target; such a typing error silences the log, so
 /// it is refused here.
 fn filter(text: &str) -> Result<String, ConfigError> {
@@ -86,7 +89,7 @@ fn filter(text: &str) -> Result<String, ConfigError> {
         return Ok(match text.to_ascii_lowercase().as_str() {
             "off" => "off".to_owned(),
             "error" => "error".to_owned(),
-            level => format!("warn,beacond={level},evt={level}"),
+            level => format!("warn,discv5=off,beacond={level},evt={level}"),
         });
     }
     for directive in text.split(',') {
@@ -108,8 +111,8 @@ mod tests {
 
     #[test]
     fn a_bare_level_is_for_this_program_alone() {
-        assert_eq!(filter("info").unwrap(), "warn,beacond=info,evt=info");
-        assert_eq!(filter("TRACE").unwrap(), "warn,beacond=trace,evt=trace");
+        assert_eq!(filter("info").unwrap(), "warn,discv5=off,beacond=info,evt=info");
+        assert_eq!(filter("TRACE").unwrap(), "warn,discv5=off,beacond=trace,evt=trace");
         assert_eq!(filter("error").unwrap(), "error");
         assert_eq!(filter("off").unwrap(), "off");
     }

@@ -11,6 +11,7 @@ use crate::events::Events;
 use crate::fault::{Classify, Fault};
 use crate::rpc::{CallError, RpcTimeouts};
 use crate::switch::{PeerIdentity, StreamOpener};
+use crate::time::fine_milliseconds;
 use crate::types::{Direction, GoodbyeReason, MetaData, PeerId, Slot, StatusMessage};
 
 /// What we say of ourselves and hold others against, as of now.
@@ -77,7 +78,7 @@ impl Transcript {
     #[must_use]
     pub fn step_ms(&self, step: &str) -> f64 {
         let found = self.durations.iter().find(|(name, _)| *name == step);
-        found.map_or(0.0, |(_, duration)| duration.as_secs_f64() * 1000.0)
+        found.map_or(0.0, |(_, duration)| fine_milliseconds(*duration))
     }
 }
 

@@ -12,7 +12,6 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::builder::{BuildError, Eth2NodeBuilder};
-use super::connection::milliseconds;
 use super::eth2_node::{Eth2Node, Farewell};
 use super::handle::NodeHandle;
 use super::tell;
@@ -22,7 +21,7 @@ use crate::events::{Events, NodeEvent};
 use crate::metrics::{self, BindError, Metrics};
 use crate::store::{DataDir, Identity, StoreError};
 use crate::tasks::TaskGroup;
-use crate::time::SlotClock;
+use crate::time::{SlotClock, milliseconds};
 use crate::types::Enr;
 
 /// Why the daemon could not start; each text names the flag or file to change.

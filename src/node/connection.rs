@@ -15,6 +15,7 @@ use crate::events::{Events, NodeEvent};
 use crate::handshake::{HandshakeContext, HandshakeRegistry, Rejection, Transcript};
 use crate::rpc::{RpcTimeouts, call, methods};
 use crate::switch::{DialFailure, PeerIdentity, RawConnection, StreamOpener, SwitchHandle};
+use crate::time::milliseconds;
 use crate::types::{Client, Direction, GoodbyeReason, Multiaddr, PeerId};
 
 /// How long a goodbye may take before the connection is closed anyway.
@@ -172,9 +173,4 @@ pub(super) async fn close(
 /// The client software behind an identity.
 pub(super) fn client_of(identity: Option<&PeerIdentity>) -> Client {
     identity.map_or(Client::Unknown, |identity| Client::from_agent(&identity.agent))
-}
-
-/// Whole milliseconds, saturating.
-pub(super) fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

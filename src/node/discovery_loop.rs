@@ -13,11 +13,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::milliseconds;
 use super::local::LocalChain;
 use crate::discovery::{Candidate, Discovery, Predicate};
 use crate::events::{Events, NodeEvent};
 use crate::handshake::LocalView;
+use crate::time::milliseconds;
 use crate::types::{Enr, NodeId};
 
 /// Lookups that run at once while peers are wanted: independent targets find more than one narrow search.

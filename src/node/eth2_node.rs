@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, attempt_outbound, shake_hands};
-use super::connection::{Connection, Handshaker, Ready, Refused, close, milliseconds};
+use super::connection::{Connection, Handshaker, Ready, Refused, close};
 use super::discovery_loop::DiscoveryLoop;
 use super::errand::{Errand, run_errand};
 use super::handle::{NodeCommand, NodeSnapshot};
@@ -33,6 +33,7 @@ use crate::peers::{
 };
 use crate::switch::{DialFailure, RawConnection, StreamOpener, SwitchEvent};
 use crate::tasks::TaskGroup;
+use crate::time::milliseconds;
 use crate::types::{Direction, GoodbyeReason, KnownPeer, PeerId, StatusMessage};
 
 /// All goodbyes of a shutdown together.

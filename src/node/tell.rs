@@ -3,12 +3,13 @@
 use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
-use super::connection::{Ready, Refused, client_of, milliseconds};
+use super::connection::{Ready, Refused, client_of};
 use crate::events::NodeEvent;
 use crate::fault::Fault;
 use crate::peers::{BootstrapFailure, BootstrapReport, PeerRecord};
 use crate::rpc::methods;
 use crate::switch::{DialFailure, RawConnection};
+use crate::time::{fine_milliseconds, milliseconds};
 use crate::types::{Direction, GoodbyeReason, Multiaddr};
 
 /// The table's record of a connection whose handshakes passed; `None` without a Status.
@@ -51,11 +52,11 @@ pub(super) fn handshake_completed(
         direction: record.direction,
         transport: record.transport,
         muxer: record.muxer,
-        dial_ms: if dialled { raw.established_in.as_secs_f64() * 1000.0 } else { 0.0 },
+        dial_ms: if dialled { fine_milliseconds(raw.established_in) } else { 0.0 },
         status_ms: state.transcript.step_ms("status"),
         metadata_ms: state.transcript.step_ms("metadata"),
         ping_ms: state.transcript.step_ms("ping"),
-        duration_ms: state.duration.as_secs_f64() * 1000.0,
+        duration_ms: fine_milliseconds(state.duration),
         head_slot: record.status.head_slot,
         finalized_epoch: record.status.finalized_epoch,
         custody_group_count: record.metadata.as_ref().and_then(|metadata| metadata.custody_group_count),

@@ -10,6 +10,7 @@ use super::method::{Method, negotiated, protocols};
 use crate::events::{Events, NodeEvent};
 use crate::fault::{Classify, Fault};
 use crate::switch::{OpenStreamError, StreamOpener};
+use crate::time::fine_milliseconds;
 use crate::types::PeerId;
 
 /// Why a call brought no answer.
@@ -86,7 +87,7 @@ pub async fn call<M: Method>(
         peer_id,
         method: label,
         result: outcome.as_ref().map_or_else(Classify::reason, |_| "ok"),
-        duration_ms: started.elapsed().as_secs_f64() * 1000.0,
+        duration_ms: fine_milliseconds(started.elapsed()),
     });
     outcome
 }

@@ -16,6 +16,7 @@ use crate::events::{Events, NodeEvent};
 use crate::fault::Classify;
 use crate::switch::InboundStream;
 use crate::tasks::TaskGroup;
+use crate::time::fine_milliseconds;
 use crate::types::PeerId;
 
 use super::error::{RpcError, describe};
@@ -206,7 +207,7 @@ impl Shared {
         drop(permit);
         let answered = match served {
             Ok(_) => {
-                let duration_ms = job.arrived.elapsed().as_secs_f64() * 1000.0;
+                let duration_ms = fine_milliseconds(job.arrived.elapsed());
                 self.events.emit(NodeEvent::RpcServed { peer_id, method: job.protocol.label, duration_ms });
                 true
             }

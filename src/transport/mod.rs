@@ -26,6 +26,7 @@ use libp2p::{dns, noise, quic, tcp};
 use tokio::time::Instant;
 
 use crate::config::TransportConfig;
+use crate::time::fine_milliseconds;
 use crate::types::Muxer;
 use fresh_port::FreshPort;
 use upgrade::MuxerUpgrade;
@@ -79,7 +80,7 @@ pub fn warm_up() {
     let started = Instant::now();
     // a source that fails now fails at the first handshake again, and is reported there
     let _ = aws_lc_rs::rand::fill(&mut [0; 32]);
-    tracing::debug!(duration_ms = started.elapsed().as_secs_f64() * 1000.0, "random source of TLS seeded");
+    tracing::debug!(duration_ms = fine_milliseconds(started.elapsed()), "random source of TLS seeded");
 }
 
 /// Builds an in-process transport for tests, secured and multiplexed as TCP is.

@@ -103,9 +103,7 @@ impl TestNode {
 
     /// Waits until handshakes with `peer_id` are complete.
     pub(crate) async fn ready(&mut self, peer_id: PeerId) -> Result<Arc<NodeEvent>> {
-        let is_it = move |event: &NodeEvent| {
-            matches!(event, NodeEvent::HandshakeCompleted { peer_id: seen, .. } if *seen == peer_id)
-        };
+        let is_it = move |event: &NodeEvent| matches!(event, NodeEvent::HandshakeCompleted { peer_id: seen, .. } if *seen == peer_id);
         self.wait("handshake.completed", is_it).await
     }
 
