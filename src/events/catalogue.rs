@@ -85,7 +85,7 @@ catalogue! {
     EnrUpdated = "enr.updated", INFO {
         /// Sequence number of the new record.
         seq: u64,
-        /// Why: `fork`, `address`, `ports`.
+        /// Why: `fork`, `address`, `ports`, `subnets`.
         reason: &'static str,
         /// The record, as text.
         enr: String,
@@ -122,7 +122,7 @@ catalogue! {
         /// UDP socket address.
         address: String,
     }
-    /// Datagrams that are not discv5, or that fail to authenticate, arrived; at most one event a second.
+    /// Datagrams that are not discv5 arrived; at most one event a second.
     DiscoveryGarbage = "discovery.garbage", DEBUG {
         /// Datagrams since the last such event.
         datagrams: u64,
@@ -138,7 +138,8 @@ catalogue! {
     DialFailed = "dial.failed", DEBUG {
         /// Who was dialled.
         peer_id: PeerId,
-        /// `timeout`, `refused`, `unreachable`, `no_transport`, `wrong_peer_id`, `no_muxer`, `denied`, `closed`, `other`.
+        /// `timeout`, `refused`, `unreachable`, `closed`, `no_transport`, `no_muxer`, `negotiation`, `noise`, `muxer`, `quic`,
+        /// `dns`, `wrong_peer_id`, `self`, `denied`, `already_connected`, `aborted`, `other`.
         reason: &'static str,
         /// Who is to blame.
         fault: Fault,
@@ -234,7 +235,9 @@ catalogue! {
         direction: Direction,
         /// What carried the bytes.
         transport: Transport,
-        /// `closed_by_peer`, `goodbye_received`, `ping_timeout`, `wrong_network`, `duplicate`, `too_many_peers`, `shutdown`, `error`.
+        /// `closed_by_peer`, `connection_lost`, `goodbye_received`, `ping_timeout`, `duplicate`, `shutdown`, or what was
+        /// wrong with a later Status: `wrong_fork_digest`, `finalized_conflict`, `finalized_in_future`, `head_in_future`,
+        /// `finalized_after_head`.
         reason: &'static str,
         /// The code of the goodbye received or sent, if any.
         goodbye_code: Option<u64>,
@@ -245,7 +248,7 @@ catalogue! {
     ConnectionFailed = "connection.failed", DEBUG {
         /// Remote multiaddr.
         address: String,
-        /// `timeout`, `negotiation`, `noise`, `wrong_peer_id`, `denied`, `closed`, `other`.
+        /// As of `dial.failed`.
         reason: &'static str,
         /// Who is to blame.
         fault: Fault,

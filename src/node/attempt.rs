@@ -13,7 +13,6 @@ use super::tell;
 use crate::events::NodeEvent;
 use crate::peers::Candidate;
 use crate::switch::DialFailure;
-use crate::types::Direction;
 
 /// How an attempt ended.
 #[expect(clippy::large_enum_variant, reason = "one value an attempt, moved once")]
@@ -25,16 +24,6 @@ pub(super) enum Attempt {
     Refused(Refused),
     /// The peer passed.
     Ready(Connection<Ready>),
-}
-
-impl Attempt {
-    pub(super) const fn direction(&self) -> Direction {
-        match self {
-            Self::Failed { .. } => Direction::Outbound,
-            Self::Refused(refused) => refused.raw.direction,
-            Self::Ready(connection) => connection.raw.direction,
-        }
-    }
 }
 
 /// Dials a candidate and runs the handshakes.

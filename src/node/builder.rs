@@ -29,7 +29,7 @@ use crate::discovery::{
 };
 use crate::events::Events;
 use crate::handshake::HandshakeRegistry;
-use crate::peers::{BootstrapCheck, DialQueue, DialQueueConfig, Limits, Peers, Source};
+use crate::peers::{DialQueue, DialQueueConfig, Limits, Peers, Source};
 use crate::rpc::{RpcLimits, RpcServer, methods};
 use crate::store::Identity;
 use crate::switch::{ListenError, Switch, SwitchEnds, SwitchLimits, SwitchSettings};
@@ -232,9 +232,7 @@ impl Eth2NodeBuilder {
         let snapshot = NodeSnapshot { enr: Some(discovery.local_enr()), listening, peers: Vec::new() };
         let (snapshot_sender, snapshot) = watch::channel(snapshot);
         let fork_since = now.borrow().fork.since;
-        let started = Instant::now();
         let bootnodes = self.boot_nodes();
-        let may_dial = now.borrow().slot.is_some();
         let mut node = Eth2Node {
             handshaker: Handshaker {
                 registry: Arc::new(self.registry),
@@ -249,12 +247,13 @@ impl Eth2NodeBuilder {
             queue: DialQueue::new(self.identity.peer_id, DialQueueConfig::default()),
             rng: ChaCha8Rng::seed_from_u64(self.seed),
             bootnodes: bootnodes.len(),
-            bootstrap: (may_dial && !bootnodes.is_empty()).then(|| BootstrapCheck::new(started)),
-            started,
+            undialable_bootnodes: 0,
+            bootstrap: None,
+            started: Instant::now(),
             sessions: Default::default(),
             early_goodbyes: Default::default(),
-            attempts: JoinSet::new(),
-            inbound_attempts: 0,
+            outbound: JoinSet::new(),
+            inbound: JoinSet::new(),
             errands: JoinSet::new(),
             postponed: VecDeque::new(),
             switch_events,

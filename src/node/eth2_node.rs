@@ -56,14 +56,18 @@ pub struct Eth2Node {
     pub(super) rng: ChaCha8Rng,
     /// Peers given by flag, file or network as bootstrap nodes.
     pub(super) bootnodes: usize,
+    /// Those of them without an address that we could dial.
+    pub(super) undialable_bootnodes: usize,
     /// Runs from the moment at which dialling may begin.
     pub(super) bootstrap: Option<BootstrapCheck>,
     pub(super) started: Instant,
     pub(super) sessions: BTreeMap<ConnectionId, Session>,
     /// Goodbyes of peers whose handshakes are under way; as many as there are attempts.
     pub(super) early_goodbyes: BTreeMap<PeerId, GoodbyeReason>,
-    pub(super) attempts: JoinSet<Attempt>,
-    pub(super) inbound_attempts: usize,
+    /// Attempts at candidates, at most [`Limits::max_pending_outbound`](crate::peers::Limits).
+    pub(super) outbound: JoinSet<Attempt>,
+    /// Attempts that peers began, at most [`Limits::max_pending_inbound`](crate::peers::Limits).
+    pub(super) inbound: JoinSet<Attempt>,
     pub(super) errands: JoinSet<Option<Errand>>,
     pub(super) postponed: VecDeque<Upkeep<ConnectionId>>,
     pub(super) switch_events: mpsc::Receiver<SwitchEvent>,
@@ -122,8 +126,8 @@ impl Eth2Node {
 
     fn on_undialable(&mut self, source: Source, reason: &'static str) {
         tracing::debug!(reason, source = source.as_str(), "known peer cannot be dialled");
-        if let (Source::BootNode, Some(check)) = (source, &mut self.bootstrap) {
-            check.on_failure(BootstrapFailure::NoAddress);
+        if source == Source::BootNode {
+            self.undialable_bootnodes += 1;
         }
     }
 
@@ -135,6 +139,9 @@ impl Eth2Node {
         if let Some(lookups) = self.lookups.take() {
             self.tasks.spawn_critical("discovery_loop", lookups.run_discovery_loop(group.clone()));
         }
+        if self.now.borrow().slot.is_some() {
+            self.begin_bootstrap();
+        }
         loop {
             self.dial_more();
             let wakeup = self.next_wakeup();
@@ -143,7 +150,8 @@ impl Eth2Node {
                 () = stop.cancelled() => break,
                 () = group.cancelled() => break,
                 Some(report) = self.reports.recv() => self.on_report(report),
-                Some(done) = self.attempts.join_next() => self.on_attempt(done),
+                Some(done) = self.outbound.join_next() => self.on_attempt(done),
+                Some(done) = self.inbound.join_next() => self.on_attempt(done),
                 Some(done) = self.errands.join_next() => self.on_errand(done),
                 Some(event) = self.switch_events.recv() => self.on_switch_event(event),
                 Some(command) = self.commands.recv() => self.on_command(command),
@@ -155,22 +163,33 @@ impl Eth2Node {
         self.say_farewell().await
     }
 
+    /// Dialling may begin, and with it the time in which a bootstrap node must have been reached.
+    fn begin_bootstrap(&mut self) {
+        if self.bootstrap.is_some() || self.bootnodes == 0 {
+            return;
+        }
+        let mut check = BootstrapCheck::new(Instant::now());
+        for _ in 0..self.undialable_bootnodes {
+            check.on_failure(BootstrapFailure::NoAddress);
+        }
+        self.bootstrap = Some(check);
+    }
+
     // --- dialling
 
     fn dial_more(&mut self) {
+        let wanted = self.peers.limits().wanted_outbound(self.peers.counts(), 0) > 0;
+        // newest wins
+        self.demand.send_if_modified(|demand| std::mem::replace(demand, wanted) != wanted);
         if self.now.borrow().slot.is_none() {
             return;
         }
         let now = Instant::now();
         let limits = *self.peers.limits();
-        while self.outbound_attempts() < limits.max_pending_outbound {
+        while self.outbound.len() < limits.max_pending_outbound {
             let Some(candidate) = self.queue.next(self.want(now), now) else { return };
-            self.attempts.spawn(attempt_outbound(self.handshaker.clone(), candidate));
+            self.outbound.spawn(attempt_outbound(self.handshaker.clone(), candidate));
         }
-    }
-
-    fn outbound_attempts(&self) -> usize {
-        self.attempts.len() - self.inbound_attempts
     }
 
     fn want(&self, now: Instant) -> Want {
@@ -181,7 +200,7 @@ impl Eth2Node {
     fn next_wakeup(&self) -> Instant {
         let now = Instant::now();
         let may_dial =
-            self.outbound_attempts() < self.peers.limits().max_pending_outbound && self.now.borrow().slot.is_some();
+            self.outbound.len() < self.peers.limits().max_pending_outbound && self.now.borrow().slot.is_some();
         let dial = if may_dial { self.queue.wakeup(self.want(now), now) } else { None };
         let check = self.bootstrap.as_ref().and_then(BootstrapCheck::wakeup);
         [dial, check, self.peers.wakeup()].into_iter().flatten().min().unwrap_or(now + IDLE)
@@ -206,7 +225,7 @@ impl Eth2Node {
 
     fn on_inbound(&mut self, raw: RawConnection) {
         let known = self.is_known(&raw.peer_id);
-        if self.inbound_attempts >= self.peers.limits().max_pending_inbound {
+        if self.inbound.len() >= self.peers.limits().max_pending_inbound {
             return self.turn_away(raw, "too_many_handshakes", None);
         }
         // a peer that is connected already is about to replace that connection, and needs no place
@@ -214,8 +233,7 @@ impl Eth2Node {
         if let Err(exceeded) = self.peers.check(Direction::Inbound, &raw.address, known || held) {
             return self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
         }
-        self.inbound_attempts += 1;
-        self.attempts.spawn(shake_hands(self.handshaker.clone(), Connection::new(raw)));
+        self.inbound.spawn(shake_hands(self.handshaker.clone(), Connection::new(raw)));
     }
 
     /// Refuses a connection for want of a place.
@@ -233,9 +251,6 @@ impl Eth2Node {
             // the queue gives the peer up by itself once the attempt's time is over
             Err(error) => return tracing::error!(%error, "an attempt died"),
         };
-        if attempt.direction() == Direction::Inbound {
-            self.inbound_attempts -= 1;
-        }
         match attempt {
             Attempt::Failed { candidate, failure, duration } => self.on_dial_failed(candidate, &failure, duration),
             Attempt::Refused(refused) => self.on_refused(&refused),
@@ -400,7 +415,7 @@ impl Eth2Node {
 
     fn on_goodbye(&mut self, peer_id: PeerId, goodbye: GoodbyeReason) {
         let Some(record) = self.peers.get(&peer_id) else {
-            if self.early_goodbyes.len() < self.attempts.len() {
+            if self.early_goodbyes.len() < self.outbound.len() + self.inbound.len() {
                 self.early_goodbyes.insert(peer_id, goodbye);
             }
             return;
@@ -464,17 +479,12 @@ impl Eth2Node {
         let chain = self.now.borrow_and_update().clone();
         let now = Instant::now();
         let Some(slot) = chain.slot else { return };
-        if self.bootstrap.is_none() && self.bootnodes > 0 {
-            self.bootstrap = Some(BootstrapCheck::new(now));
-        }
+        self.begin_bootstrap();
         if chain.fork.since != self.fork_since {
             self.fork_since = chain.fork.since;
             self.on_fork(&chain);
         }
         let counts = self.peers.counts();
-        let wanted = self.peers.limits().wanted_outbound(counts, 0) > 0;
-        // newest wins
-        self.demand.send_if_modified(|demand| std::mem::replace(demand, wanted) != wanted);
         self.emit(NodeEvent::NodeHeartbeat {
             slot,
             epoch: slot.epoch(),
@@ -533,7 +543,8 @@ impl Eth2Node {
 
     async fn say_farewell(mut self) -> Farewell {
         self.discovery.shutdown();
-        self.attempts.abort_all();
+        self.outbound.abort_all();
+        self.inbound.abort_all();
         let sessions = std::mem::take(&mut self.sessions);
         let goodbyes = sessions.len();
         for (connection_id, session) in sessions {
