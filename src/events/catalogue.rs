@@ -16,7 +16,7 @@ catalogue! {
         node_id: String,
         /// Own record, as text.
         enr: String,
-        /// Listening multiaddrs, comma-separated.
+        /// Listening multiaddrs with our peer id, comma-separated.
         addresses: String,
         /// Network name.
         network: String,

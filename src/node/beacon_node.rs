@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use libp2p::multiaddr::Protocol;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -125,13 +126,15 @@ impl BeaconNode {
         self.keep_enr(&node)?;
 
         let snapshot = handle.snapshot();
+        let addresses: Vec<_> =
+            snapshot.listening.iter().map(|address| address.clone().with(Protocol::P2p(peer_id))).collect();
         let fork = ForkSchedule::new(&self.chain)
             .state_at(SlotClock::system(self.chain.genesis_time, self.chain.slot_duration).epoch());
         self.events.emit(NodeEvent::NodeStarted {
             peer_id,
             node_id: hex::encode(node_id.raw()),
             enr: snapshot.enr.map(|enr| enr.to_base64()).unwrap_or_default(),
-            addresses: tell::joined(&snapshot.listening),
+            addresses: tell::joined(&addresses),
             network: self.chain.name.clone(),
             fork: fork.fork,
             fork_digest: fork.fork_digest,

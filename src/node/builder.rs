@@ -302,11 +302,11 @@ impl Eth2NodeBuilder {
             let Some(on) = on else { continue };
             if self.transports.quic {
                 let address = Multiaddr::from(on.ip).with(Protocol::Udp(on.quic_port)).with(Protocol::QuicV1);
-                listening.push(switch.listen(address, quic_flag).await?);
+                listening.push(as_asked(switch.listen(address, quic_flag).await?, on.ip));
             }
             if self.transports.tcp {
                 let address = Multiaddr::from(on.ip).with(Protocol::Tcp(on.tcp_port));
-                listening.push(switch.listen(address, tcp_flag).await?);
+                listening.push(as_asked(switch.listen(address, tcp_flag).await?, on.ip));
             }
         }
         Ok(listening)
@@ -426,6 +426,11 @@ impl Eth2NodeBuilder {
         let udp = advertise.udp6.or_else(|| udp.map(|address| address.port()));
         Some(Endpoint { ip, udp, tcp: ports.tcp, quic: ports.quic })
     }
+}
+
+/// A listening address with the IP that was asked for, which may stand for all interfaces, and the port it got.
+fn as_asked(bound: Multiaddr, ip: IpAddr) -> Multiaddr {
+    bound.replace(0, |_| Some(ip.into())).unwrap_or(bound)
 }
 
 /// The address that an operator chose to listen on; an unspecified one says nothing of where we are.
