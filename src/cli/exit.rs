@@ -13,6 +13,8 @@ pub enum Failure {
     Start(anyhow::Error),
     /// 70: a critical task died while the node was running.
     Task(&'static str),
+    /// 130: a second signal cut the shutdown short.
+    Interrupted,
 }
 
 impl Failure {
@@ -38,6 +40,7 @@ impl Failure {
             Self::Usage(_) => ExitCode::from(64),
             Self::Start(_) => ExitCode::from(1),
             Self::Task(_) => ExitCode::from(70),
+            Self::Interrupted => ExitCode::from(130),
         }
     }
 }
@@ -48,6 +51,7 @@ impl fmt::Display for Failure {
         let text = match self {
             Self::Usage(message) => message.clone(),
             Self::Start(error) => format!("{error:#}"),
+            Self::Interrupted => "stopped at once by a second signal".to_owned(),
             Self::Task(name) => format!("the task {name:?} ended; this is a bug, please report it with the log"),
         };
         let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

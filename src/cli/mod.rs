@@ -9,6 +9,7 @@ mod fork_digest;
 mod layers;
 mod print;
 mod run;
+mod signals;
 
 use std::ffi::{OsStr, OsString};
 

@@ -7,8 +7,10 @@ use anyhow::Context;
 use clap::{ArgMatches, Command, FromArgMatches};
 
 use super::layers::{Layers, Origins, variable};
+use super::signals::Signals;
 use super::{Env, Failure, RUN, Request, is_set, print};
 use crate::config::{Config, ConfigError, ValidConfig};
+use crate::node::{BeaconNode, Ending};
 
 /// Run the node
 ///
@@ -84,10 +86,21 @@ fn name_options(error: ConfigError, origins: &Origins, matches: &ArgMatches) -> 
 /// Runs the node until it is told to stop.
 ///
 /// # Errors
-/// [`Failure::Start`] when it cannot start.
+/// [`Failure::Start`] when it cannot start, [`Failure::Task`] when a critical task died, [`Failure::Interrupted`] at
+/// the second signal.
 ///
 /// Not cancel safe: dropping the future ends the node without a word to its peers.
 pub async fn start(config: ValidConfig) -> Result<(), Failure> {
-    drop(config);
-    Err(Failure::start(anyhow::anyhow!("this build has no node yet")))
+    let signals = Signals::new().map_err(Failure::start)?;
+    let node = BeaconNode::build(config).map_err(Failure::start)?;
+    let node = node.connect_to_network().await.map_err(Failure::start)?;
+    let (first, second) = signals.split();
+    tokio::select! {
+        biased;
+        ending = node.run(first) => match ending {
+            Ending::Stopped => Ok(()),
+            Ending::TaskDied(name) => Err(Failure::Task(name)),
+        },
+        () = second => Err(Failure::Interrupted),
+    }
 }

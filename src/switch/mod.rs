@@ -349,7 +349,10 @@ impl Switch {
         let Some(opener) = self.swarm.behaviour_mut().streams.take_opener(connection_id) else {
             return;
         };
-        let address = endpoint.get_remote_address().clone();
+        let mut address = endpoint.get_remote_address().clone();
+        if let Some(Protocol::P2p(_)) = address.iter().last() {
+            address.pop();
+        }
         let transport = transport_of(&address).unwrap_or(Transport::Tcp);
         let muxer = self.muxers.take(peer_id, endpoint).unwrap_or(match transport {
             Transport::Quic => Muxer::Quic,

@@ -66,7 +66,13 @@ impl UpgradeFailure {
     }
 
     fn from_stage(error: &(dyn Error + 'static), refused: Self, broken: fn(String) -> Self) -> Self {
-        if let Some(kind) = cause::<io::Error>(error).map(io::Error::kind).filter(|kind| is_socket(*kind)) {
+        // snow's wrapper shows the socket's error as its own, not as its cause
+        let noise = cause::<noise::Error>(error);
+        let socket = match noise {
+            Some(noise::Error::Io(error)) => Some(error),
+            _ => cause::<io::Error>(error),
+        };
+        if let Some(kind) = socket.map(io::Error::kind).filter(|kind| is_socket(*kind)) {
             return Self::Socket(kind);
         }
         match cause::<NegotiationError>(error) {
@@ -75,7 +81,7 @@ impl UpgradeFailure {
                 Self::Socket(error.kind())
             }
             Some(error) => Self::Multistream(error.to_string()),
-            None => broken(cause::<noise::Error>(error).map_or_else(|| error.to_string(), ToString::to_string)),
+            None => broken(noise.map_or_else(|| error.to_string(), ToString::to_string)),
         }
     }
 

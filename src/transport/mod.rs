@@ -23,6 +23,7 @@ use libp2p::core::transport::{Boxed, MemoryTransport, OptionalTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{dns, noise, quic, tcp};
+use tokio::time::Instant;
 
 use crate::config::TransportConfig;
 use crate::types::Muxer;
@@ -69,6 +70,16 @@ pub fn build(keypair: &Keypair, config: &TransportConfig) -> Result<(BoxedTransp
         }
     };
     Ok((transport, log))
+}
+
+/// Draws from the TLS library's random source once, so that the first QUIC handshake does not wait for its seed.
+///
+/// Blocks for a tenth of a second or more: call it beside the start-up, not in it.
+pub fn warm_up() {
+    let started = Instant::now();
+    // a source that fails now fails at the first handshake again, and is reported there
+    let _ = aws_lc_rs::rand::fill(&mut [0; 32]);
+    tracing::debug!(duration_ms = started.elapsed().as_secs_f64() * 1000.0, "random source of TLS seeded");
 }
 
 /// Builds an in-process transport for tests, secured and multiplexed as TCP is.

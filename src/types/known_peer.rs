@@ -81,9 +81,7 @@ impl fmt::Display for KnownPeer {
 /// The libp2p peer id of a record's key; `None` unless it is secp256k1.
 #[must_use]
 pub fn enr_peer_id(enr: &Enr) -> Option<PeerId> {
-    let enr::CombinedPublicKey::Secp256k1(_) = enr.public_key() else {
-        return None;
-    };
-    let key = secp256k1::PublicKey::try_from_bytes(&enr::EnrPublicKey::encode(&enr.public_key())).ok()?;
-    Some(PeerId::from_public_key(&key.into()))
+    // the compressed key as it stands in the record, 33 bytes behind one byte of RLP
+    let key = enr.get_raw_rlp("secp256k1")?.get(1..)?;
+    Some(PeerId::from_public_key(&secp256k1::PublicKey::try_from_bytes(key).ok()?.into()))
 }

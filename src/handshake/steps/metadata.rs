@@ -1,0 +1,32 @@
+//! Metadata: which subnets and columns has the peer?
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::handshake::step::{HandshakeContext, HandshakeStep, Rejection, StepOutcome};
+use crate::rpc::{call, methods};
+
+/// Fetches the peer's metadata, the newest version that it speaks.
+#[derive(Debug)]
+pub(in crate::handshake) struct Metadata;
+
+impl HandshakeStep for Metadata {
+    fn name(&self) -> &'static str {
+        "metadata"
+    }
+
+    fn run<'a>(&'a self, cx: &'a mut HandshakeContext<'_>) -> BoxFuture<'a, StepOutcome> {
+        async move {
+            match call::<methods::Metadata>(cx.opener, cx.peer_id, &(), cx.timeouts, cx.events).await {
+                Ok(metadata) => {
+                    cx.transcript.metadata = Some(metadata);
+                    StepOutcome::Continue
+                }
+                // some peers learn their own metadata late or answer it grudgingly: it informs, it does not decide
+                Err(error) if error.is_refusal() => StepOutcome::Skip("refused by the peer"),
+                Err(error) => StepOutcome::Reject(Rejection::from_call(&error)),
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,58 @@
+//! One attempt at a peer, from dial or accept to ready, as a task of its own.
+//!
+//! Spawned by `Eth2Node` and returned to it as a value; cancelling the task drops the connection.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::connection::{
+    Connection, Dialed, Handshaker, Ready, Refused, dial_peer, initialize_connection, perform_protocol_handshakes,
+};
+use super::tell;
+use crate::events::NodeEvent;
+use crate::peers::Candidate;
+use crate::switch::DialFailure;
+use crate::types::Direction;
+
+/// How an attempt ended.
+#[expect(clippy::large_enum_variant, reason = "one value an attempt, moved once")]
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// No connection came about.
+    Failed { candidate: Candidate, failure: DialFailure, duration: Duration },
+    /// A handshake refused the peer; the connection is closed.
+    Refused(Refused),
+    /// The peer passed.
+    Ready(Connection<Ready>),
+}
+
+impl Attempt {
+    pub(super) const fn direction(&self) -> Direction {
+        match self {
+            Self::Failed { .. } => Direction::Outbound,
+            Self::Refused(refused) => refused.raw.direction,
+            Self::Ready(connection) => connection.raw.direction,
+        }
+    }
+}
+
+/// Dials a candidate and runs the handshakes.
+pub(super) async fn attempt_outbound(handshaker: Handshaker, candidate: Candidate) -> Attempt {
+    let Candidate { peer_id, addresses, .. } = &candidate;
+    handshaker.events.emit(NodeEvent::DialStarted { peer_id: *peer_id, addresses: tell::joined(addresses) });
+    let started = Instant::now();
+    match dial_peer(&handshaker.switch, *peer_id, addresses.clone()).await {
+        Ok(connection) => shake_hands(handshaker, connection).await,
+        Err(failure) => Attempt::Failed { candidate, failure, duration: started.elapsed() },
+    }
+}
+
+/// Runs the handshakes on a fresh connection of either direction.
+pub(super) async fn shake_hands(handshaker: Handshaker, connection: Connection<Dialed>) -> Attempt {
+    let connection = initialize_connection(connection, &handshaker.events);
+    match perform_protocol_handshakes(connection, &handshaker).await {
+        Ok(connection) => Attempt::Ready(connection),
+        Err(refused) => Attempt::Refused(refused),
+    }
+}

@@ -1,0 +1,256 @@
+//! `BeaconNode`: the daemon. Composes what an operator configured, joins the network, supervises, shuts down in order.
+//!
+//! Run by `cli`. It owns the data directory and the metrics; what happens on the network is `Eth2Node`'s.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::builder::{BuildError, Eth2NodeBuilder};
+use super::connection::milliseconds;
+use super::eth2_node::{Eth2Node, Farewell};
+use super::handle::NodeHandle;
+use super::tell;
+use crate::chain::{ChainConfig, ChainConfigError, ForkSchedule, NetworkName, UnknownNetwork};
+use crate::config::{NetworkSource, ValidConfig};
+use crate::events::{Events, NodeEvent};
+use crate::metrics::{self, BindError, Metrics};
+use crate::store::{DataDir, Identity, StoreError};
+use crate::tasks::TaskGroup;
+use crate::time::SlotClock;
+use crate::types::Enr;
+
+/// Why the daemon could not start; each text names the flag or file to change.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory is unusable.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The network is none of those that are built in.
+    #[error(transparent)]
+    Network(#[from] UnknownNetwork),
+    /// The network directory is unusable.
+    #[error(transparent)]
+    Chain(#[from] ChainConfigError),
+    /// A socket could not be opened, or our record not written.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The metrics port could not be opened.
+    #[error(transparent)]
+    Metrics(#[from] BindError),
+}
+
+/// How the daemon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As it was told to.
+    Stopped,
+    /// A critical task ended by itself.
+    TaskDied(&'static str),
+}
+
+/// The daemon, configured and not yet on the network.
+#[must_use = "a node does nothing until it is connected and run"]
+#[derive(Debug)]
+pub struct BeaconNode {
+    config: ValidConfig,
+    chain: ChainConfig,
+    data_dir: Arc<DataDir>,
+    metrics: Metrics,
+    events: Events,
+    tasks: TaskGroup,
+    started: Instant,
+}
+
+/// The daemon on the network: listening, with its bootstrap nodes queued.
+#[must_use = "a node does nothing until run"]
+#[derive(Debug)]
+pub struct ConnectedNode {
+    node: Eth2Node,
+    handle: NodeHandle,
+    events: Events,
+    tasks: TaskGroup,
+    grace: Duration,
+}
+
+impl BeaconNode {
+    /// Takes the data directory and reads the network.
+    ///
+    /// # Errors
+    /// [`StartError::Store`], [`StartError::Network`], [`StartError::Chain`].
+    pub fn build(config: ValidConfig) -> Result<Self, StartError> {
+        let started = Instant::now();
+        let chain = match &config.network {
+            NetworkSource::Named(name) => ChainConfig::embedded(name.parse::<NetworkName>()?),
+            NetworkSource::Dir(dir) => ChainConfig::from_dir(dir)?,
+        };
+        let data_dir = Arc::new(DataDir::open(&config.data_dir)?);
+        let (metrics, recorder) = Metrics::new();
+        raise_open_files();
+        Ok(Self {
+            config,
+            chain,
+            data_dir,
+            metrics,
+            events: Events::new(vec![recorder]),
+            tasks: TaskGroup::new(),
+            started,
+        })
+    }
+
+    /// The bus of everything that happens.
+    #[must_use]
+    pub const fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Opens every socket, starts discovery and queues the bootstrap nodes.
+    ///
+    /// # Errors
+    /// [`StartError::Build`], [`StartError::Metrics`], [`StartError::Store`].
+    ///
+    /// Not cancel safe: tasks may stay behind.
+    pub async fn connect_to_network(mut self) -> Result<ConnectedNode, StartError> {
+        let scrape = match self.config.metrics {
+            Some(address) => Some(metrics::bind(address).await?),
+            None => None,
+        };
+        let Identity { peer_id, node_id, .. } = *self.data_dir.identity();
+        let libp2p = libp2p::metrics::Metrics::new(self.metrics.registry_mut());
+        let (node, handle) = self.builder()?.metrics(libp2p).build(&self.tasks).await?;
+        self.keep_enr(&node)?;
+
+        let snapshot = handle.snapshot();
+        let fork = ForkSchedule::new(&self.chain)
+            .state_at(SlotClock::system(self.chain.genesis_time, self.chain.slot_duration).epoch());
+        self.events.emit(NodeEvent::NodeStarted {
+            peer_id,
+            node_id: hex::encode(node_id.raw()),
+            enr: snapshot.enr.map(|enr| enr.to_base64()).unwrap_or_default(),
+            addresses: tell::joined(&snapshot.listening),
+            network: self.chain.name.clone(),
+            fork: fork.fork,
+            fork_digest: fork.fork_digest,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            duration_ms: milliseconds(self.started.elapsed()),
+        });
+        let Self { metrics, events, tasks, config, .. } = self;
+        if let Some(listener) = scrape {
+            serve_metrics(listener, metrics, &tasks);
+        }
+        Ok(ConnectedNode { node, handle, events, tasks, grace: config.shutdown_grace })
+    }
+
+    fn builder(&self) -> Result<Eth2NodeBuilder, StartError> {
+        let config = &self.config;
+        let stored = self.data_dir.load_metadata()?;
+        let builder = Eth2NodeBuilder::new(
+            self.data_dir.identity().clone(),
+            self.chain.clone(),
+            config.listen.clone(),
+            config.transports.clone(),
+            config.discovery.clone(),
+            config.peers.clone(),
+        );
+        let metadata = crate::store::sequence::next_metadata(
+            stored.as_ref(),
+            builder.metadata(),
+            self.data_dir.first_metadata_sequence(),
+        );
+        self.data_dir.save_metadata(&metadata)?;
+        let first_enr_seq = self.data_dir.first_enr_sequence();
+        Ok(builder.events(self.events.clone()).continues(self.data_dir.load_enr()?, first_enr_seq, metadata.seq_number))
+    }
+
+    /// Keeps our record on disk, now and whenever it changes.
+    fn keep_enr(&self, node: &Eth2Node) -> Result<(), StartError> {
+        let mut records = node.discovery.subscribe_enr();
+        self.data_dir.save_enr(&records.borrow_and_update())?;
+        let (data_dir, token) = (self.data_dir.clone(), self.tasks.token().clone());
+        self.tasks.spawn("keep_enr", async move {
+            // none: cancelled; the last change may be lost, and is made again at the next start
+            let _ = token.run_until_cancelled(keep_records(records, data_dir)).await;
+        });
+        Ok(())
+    }
+}
+
+async fn keep_records(mut records: watch::Receiver<Enr>, data_dir: Arc<DataDir>) {
+    while records.changed().await.is_ok() {
+        let record = records.borrow_and_update().clone();
+        let data_dir = data_dir.clone();
+        match tokio::task::spawn_blocking(move || data_dir.save_enr(&record)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "our record could not be saved"),
+            Err(error) => tracing::error!(%error, "saving our record died"),
+        }
+    }
+}
+
+impl ConnectedNode {
+    /// Talks to the node while it runs.
+    #[must_use]
+    pub const fn handle(&self) -> &NodeHandle {
+        &self.handle
+    }
+
+    /// Runs until `stop` yields a reason or a critical task ends, then shuts down within the grace time: goodbyes
+    /// first, then everything else.
+    ///
+    /// Not cancel safe: dropping it leaves peers without a goodbye.
+    pub async fn run(self, stop: impl Future<Output = &'static str>) -> Ending {
+        let Self { node, handle: _handle, events, tasks, grace } = self;
+        let stopping = CancellationToken::new();
+        let running = node.run(stopping.clone());
+        tokio::pin!(running);
+        let (reason, ending) = tokio::select! {
+            biased;
+            reason = stop => (reason, Ending::Stopped),
+            name = tasks.failed() => (name, Ending::TaskDied(name)),
+            _ = &mut running => ("eth2_node", Ending::TaskDied("eth2_node")),
+        };
+        let begun = Instant::now();
+        events.emit(NodeEvent::NodeStopping { reason: reason.to_owned() });
+        stopping.cancel();
+        let deadline = begun + grace;
+        let farewell = if ending == Ending::TaskDied("eth2_node") {
+            Farewell::default()
+        } else {
+            timeout_at(deadline, running).await.unwrap_or_default()
+        };
+        tasks.cancel();
+        if timeout_at(deadline, tasks.wait()).await.is_err() {
+            tracing::warn!(alive = tasks.alive(), "tasks outlived the grace time (see --shutdown-grace)");
+        }
+        events.emit(NodeEvent::NodeStopped { goodbyes: farewell.goodbyes, duration_ms: milliseconds(begun.elapsed()) });
+        ending
+    }
+}
+
+fn serve_metrics(listener: TcpListener, metrics: Metrics, tasks: &TaskGroup) {
+    let (metrics, token) = (Arc::new(metrics), tasks.token().clone());
+    tasks.spawn("metrics", async move {
+        if let Err(error) = metrics::serve(listener, metrics, token).await {
+            tracing::error!(%error, "metrics are no longer served");
+        }
+    });
+}
+
+/// Sockets and files that a node of the default target needs with room to spare: three dials a peer at start.
+const OPEN_FILES: u64 = 4096;
+
+/// Raises the soft limit of open files towards the hard one, and says so when that is not enough.
+fn raise_open_files() {
+    match rlimit::increase_nofile_limit(rlimit::INFINITY) {
+        Ok(limit) if limit < OPEN_FILES => {
+            tracing::warn!(limit, wanted = OPEN_FILES, "few open files allowed: raise the hard limit (ulimit -Hn)");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files could not be read or raised"),
+    }
+}

@@ -1,0 +1,452 @@
+//! `Eth2NodeBuilder`: every part of a network node, put together and bound, nothing running on its own yet.
+//!
+//! Used by `BeaconNode` for the daemon and by tests for nodes in-process. Sockets are opened here, so that a port in
+//! use is a start-up error that names its flag.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::sync::Arc;
+
+use libp2p::metrics::Metrics as Libp2pMetrics;
+use libp2p::multiaddr::Protocol;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::connection::Handshaker;
+use super::discovery_loop::{DiscoveryLoop, Recent};
+use super::eth2_node::Eth2Node;
+use super::handle::{COMMANDS, NodeHandle, NodeSnapshot};
+use super::local::LocalChain;
+use super::report::{REPORTS, Responder};
+use crate::chain::{ChainClock, ChainConfig, ChainHead, ForkSchedule};
+use crate::config::{Advertise, DiscoveryConfig, ListenConfig, ListenOn, PeersConfig, TransportConfig};
+use crate::discovery::{
+    BoundSockets, Discovery, DiscoverySettings, Discv5Discovery, Endpoint, EnrContent, EnrError, MemoryDirectory,
+    MemoryDiscovery, Predicate, PublicPorts, Reach, StartError as DiscoveryError, build_enr,
+};
+use crate::events::Events;
+use crate::handshake::HandshakeRegistry;
+use crate::peers::{BootstrapCheck, DialQueue, DialQueueConfig, Limits, Peers, Source};
+use crate::rpc::{RpcLimits, RpcServer, methods};
+use crate::store::Identity;
+use crate::switch::{ListenError, Switch, SwitchEnds, SwitchLimits, SwitchSettings};
+use crate::tasks::TaskGroup;
+use crate::time::SlotClock;
+use crate::transport::{self, TransportError};
+use crate::types::{Attnets, Enr, ForkName, KnownPeer, MetaData, Multiaddr, Syncnets};
+
+/// Candidates that discovery found and the node has not taken; **wait**: lookups pause.
+///
+/// 256 × about 1.5 KiB = 384 KiB.
+const CANDIDATES: usize = 256;
+
+/// Custody groups that every node must claim from Fulu on.
+///
+/// Peers disconnect from a node that claims fewer; columns are not served yet, and requests for them find no protocol.
+/// [spec v1.6.0, custody](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/das-core.md#custody-setting)
+const CUSTODY_REQUIREMENT: u64 = 4;
+
+/// How peers are found.
+#[derive(Clone, Debug)]
+pub enum Find {
+    /// By discv5, over UDP.
+    Discv5,
+    /// In a directory that all nodes of a test share.
+    Memory(MemoryDirectory),
+    /// Not at all.
+    Nobody,
+}
+
+/// Why a node could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The identity key is unusable.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// A libp2p port could not be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Discovery did not start.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// Our own record could not be written.
+    #[error("cannot write our own record")]
+    Enr(#[from] EnrError),
+}
+
+/// Puts an [`Eth2Node`] together.
+#[expect(missing_debug_implementations, reason = "libp2p's metrics cannot be shown")]
+#[must_use = "a builder does nothing until it builds"]
+pub struct Eth2NodeBuilder {
+    identity: Identity,
+    chain: ChainConfig,
+    events: Events,
+    clock: SlotClock,
+    listen: ListenConfig,
+    transports: TransportConfig,
+    find: Find,
+    discovery: DiscoveryConfig,
+    peers: PeersConfig,
+    registry: HandshakeRegistry,
+    previous_enr: Option<Enr>,
+    first_enr_seq: u64,
+    metadata_seq: u64,
+    metrics: Option<Libp2pMetrics>,
+    seed: u64,
+}
+
+impl Eth2NodeBuilder {
+    /// A node of this identity on this network, with the handshakes of the consensus network.
+    pub fn new(
+        identity: Identity,
+        chain: ChainConfig,
+        listen: ListenConfig,
+        transports: TransportConfig,
+        discovery: DiscoveryConfig,
+        peers: PeersConfig,
+    ) -> Self {
+        let find = if discovery.enabled { Find::Discv5 } else { Find::Nobody };
+        let clock = SlotClock::system(chain.genesis_time, chain.slot_duration);
+        Self {
+            identity,
+            chain,
+            events: Events::default(),
+            clock,
+            listen,
+            transports,
+            find,
+            discovery,
+            peers,
+            registry: HandshakeRegistry::eth2(),
+            previous_enr: None,
+            first_enr_seq: 1,
+            metadata_seq: 0,
+            metrics: None,
+            seed: rand::random(),
+        }
+    }
+
+    /// Reports to `events`.
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// Finds peers another way.
+    pub fn find(mut self, find: Find) -> Self {
+        self.find = find;
+        self
+    }
+
+    /// Runs other handshakes.
+    pub fn registry(mut self, registry: HandshakeRegistry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Goes on from what an earlier run left: its record, the number of a record if it left none, and the number of
+    /// its metadata.
+    pub fn continues(mut self, previous_enr: Option<Enr>, first_enr_seq: u64, metadata_seq: u64) -> Self {
+        (self.previous_enr, self.first_enr_seq, self.metadata_seq) = (previous_enr, first_enr_seq, metadata_seq);
+        self
+    }
+
+    /// Feeds libp2p's own metric families.
+    pub fn metrics(mut self, metrics: Libp2pMetrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// What this node tells of its subnets and custody, for the record and for metadata alike.
+    pub(super) fn metadata(&self) -> MetaData {
+        let is_fulu_scheduled = self.chain.fork_epoch(ForkName::Fulu).is_some();
+        MetaData {
+            seq_number: self.metadata_seq,
+            attnets: Attnets::default(),
+            syncnets: Some(Syncnets::default()),
+            custody_group_count: Some(if is_fulu_scheduled { CUSTODY_REQUIREMENT } else { 0 }),
+        }
+    }
+
+    /// Opens every socket, starts discovery and puts the rest together. Its tasks run in `tasks`, the node itself
+    /// when [`Eth2Node::run`] is polled. Bootstrap nodes and operator's peers are queued.
+    ///
+    /// # Errors
+    /// [`BuildError`] names the flag to change.
+    ///
+    /// Not cancel safe: cancel `tasks` after dropping the future.
+    pub async fn build(mut self, tasks: &TaskGroup) -> Result<(Eth2Node, NodeHandle), BuildError> {
+        let limits = Limits::for_target(self.peers.target);
+        let schedule = Arc::new(ForkSchedule::new(&self.chain));
+        let metadata = self.metadata();
+        // newest wins; the sender is kept by whoever changes subnets, nobody yet
+        let (_, metadata_receiver) = watch::channel(metadata.clone());
+        let head = ChainHead::Genesis { block_root: self.chain.genesis_block_root };
+        let local = Arc::new(LocalChain::new(self.clock, schedule.clone(), head, metadata_receiver));
+
+        let (transport, muxers) = transport::build(&self.identity.keypair, &self.transports)?;
+        let (mut switch, ends) = Switch::new(SwitchSettings {
+            keypair: self.identity.keypair.clone(),
+            transport,
+            muxers,
+            protocols: methods::protocol_ids().collect(),
+            limits: switch_limits(&limits),
+            metrics: self.metrics.take(),
+        });
+        let listening = self.listen(&mut switch).await?;
+        let SwitchEnds { handle: switch_handle, events: switch_events, inbound_streams } = ends;
+
+        let discovery = self.start_discovery(&local, &metadata, &listening, tasks).await?;
+
+        let (clock, now) = ChainClock::new(self.clock, schedule, self.events.clone());
+        let (reports_sender, reports) = mpsc::channel(REPORTS);
+        let responder = Arc::new(Responder::new(local.clone(), reports_sender));
+        let server = RpcServer::new(responder, self.events.clone(), tasks.clone(), RpcLimits::default());
+        let (candidates_sender, candidates) = mpsc::channel(CANDIDATES);
+        let (demand, demand_receiver) = watch::channel(true);
+        let predicate = Predicate { own_node_id: self.identity.node_id, reach: self.reach() };
+        let lookups = DiscoveryLoop {
+            discovery: discovery.clone(),
+            predicate,
+            local: local.clone(),
+            demand: demand_receiver,
+            candidates: candidates_sender,
+            events: self.events.clone(),
+            recent: Recent::default(),
+        };
+        let token = || tasks.token().clone();
+        if self.transports.quic {
+            tasks.spawn("warm_up", async {
+                // a panic in there is the library's, and shows again at the first dial
+                let _ = tokio::task::spawn_blocking(transport::warm_up).await;
+            });
+        }
+        tasks.spawn_critical("switch", switch.run(token()));
+        tasks.spawn_critical("chain_clock", clock.run(token()));
+        tasks.spawn_critical("rpc_server", server.run(inbound_streams, token()));
+
+        let (command_sender, commands) = mpsc::channel(COMMANDS);
+        let snapshot = NodeSnapshot { enr: Some(discovery.local_enr()), listening, peers: Vec::new() };
+        let (snapshot_sender, snapshot) = watch::channel(snapshot);
+        let fork_since = now.borrow().fork.since;
+        let started = Instant::now();
+        let bootnodes = self.boot_nodes();
+        let may_dial = now.borrow().slot.is_some();
+        let mut node = Eth2Node {
+            handshaker: Handshaker {
+                registry: Arc::new(self.registry),
+                local,
+                switch: switch_handle,
+                events: self.events,
+            },
+            discovery,
+            lookups: (!matches!(self.find, Find::Nobody)).then_some(lookups),
+            predicate,
+            peers: Peers::new(self.identity.peer_id, limits),
+            queue: DialQueue::new(self.identity.peer_id, DialQueueConfig::default()),
+            rng: ChaCha8Rng::seed_from_u64(self.seed),
+            bootnodes: bootnodes.len(),
+            bootstrap: (may_dial && !bootnodes.is_empty()).then(|| BootstrapCheck::new(started)),
+            started,
+            sessions: Default::default(),
+            early_goodbyes: Default::default(),
+            attempts: JoinSet::new(),
+            inbound_attempts: 0,
+            errands: JoinSet::new(),
+            postponed: VecDeque::new(),
+            switch_events,
+            reports,
+            commands,
+            candidates,
+            now,
+            fork_since,
+            demand,
+            snapshot: snapshot_sender,
+            tasks: tasks.clone(),
+        };
+        for peer in bootnodes {
+            node.add_known_peer(peer, Source::BootNode);
+        }
+        for peer in self.peers.known_peers {
+            node.add_known_peer(peer, Source::KnownPeer);
+        }
+        Ok((node, NodeHandle { commands: command_sender, snapshot }))
+    }
+
+    /// The operator's boot nodes, and the network's own unless the operator gave some.
+    fn boot_nodes(&self) -> Vec<KnownPeer> {
+        let mut all = self.discovery.boot_nodes.clone();
+        if self.discovery.use_network_boot_nodes {
+            all.extend(self.chain.bootnodes.iter().cloned());
+        }
+        all
+    }
+
+    fn reach(&self) -> Reach {
+        Reach {
+            // dialling needs no listener of the family; QUIC over a family that we do not listen on opens its own
+            ip4: true,
+            ip6: true,
+            tcp: self.transports.tcp,
+            quic: self.transports.quic,
+        }
+    }
+
+    /// Opens a listener for each transport and family; returns where they ended up.
+    async fn listen(&self, switch: &mut Switch) -> Result<Vec<Multiaddr>, ListenError> {
+        let mut listening = Vec::new();
+        let families = [(&self.listen.v4, "--port", "--quic-port"), (&self.listen.v6, "--port6", "--quic-port6")];
+        for (on, tcp_flag, quic_flag) in families {
+            let Some(on) = on else { continue };
+            if self.transports.quic {
+                let address = Multiaddr::from(on.ip).with(Protocol::Udp(on.quic_port)).with(Protocol::QuicV1);
+                listening.push(switch.listen(address, quic_flag).await?);
+            }
+            if self.transports.tcp {
+                let address = Multiaddr::from(on.ip).with(Protocol::Tcp(on.tcp_port));
+                listening.push(switch.listen(address, tcp_flag).await?);
+            }
+        }
+        Ok(listening)
+    }
+
+    async fn start_discovery(
+        &self,
+        local: &LocalChain,
+        metadata: &MetaData,
+        listening: &[Multiaddr],
+        tasks: &TaskGroup,
+    ) -> Result<Arc<dyn Discovery>, BuildError> {
+        let (ports4, ports6) = (self.public_ports(listening, true), self.public_ports(listening, false));
+        let fork = local.fork();
+        let mut content = EnrContent {
+            eth2: fork.enr_fork_id,
+            attnets: metadata.attnets.clone(),
+            syncnets: metadata.syncnets.clone().unwrap_or_default(),
+            cgc: metadata.custody_group_count.unwrap_or_default(),
+            nfd: fork.nfd,
+            ip4: None,
+            ip6: None,
+        };
+        let advertise = &self.discovery.advertise;
+        if !matches!(self.find, Find::Discv5) {
+            content.ip4 = self.endpoint4(advertise, ports4, None);
+            content.ip6 = self.endpoint6(advertise, ports6, None);
+            let directory = match &self.find {
+                Find::Memory(directory) => directory.clone(),
+                Find::Discv5 | Find::Nobody => MemoryDirectory::default(),
+            };
+            let events = self.events.clone();
+            let key = self.identity.clone().enr_key;
+            return Ok(Arc::new(MemoryDiscovery::join(&directory, key, &content, self.seed, events)?));
+        }
+        let sockets = self.bind_discovery().await?;
+        content.ip4 = self.endpoint4(advertise, ports4, sockets.address4());
+        content.ip6 = self.endpoint6(advertise, ports6, sockets.address6());
+        let settings = DiscoverySettings {
+            enr: self.own_record(&content)?,
+            key: self.identity.clone().enr_key,
+            sockets,
+            ports4,
+            ports6,
+            bootnodes: self.boot_nodes().into_iter().filter_map(record_of).collect(),
+            packet_filter: self.discovery.packet_filter,
+            // votes would overrule the address that the operator gave
+            enr_auto_update: self.discovery.enr_auto_update && advertise.ip4.is_none() && advertise.ip6.is_none(),
+        };
+        Ok(Discv5Discovery::start(settings, self.events.clone(), tasks).await?)
+    }
+
+    fn own_record(&self, content: &EnrContent) -> Result<Enr, EnrError> {
+        let mut enr = build_enr(&self.identity.enr_key, self.previous_enr.as_ref(), content)?;
+        if self.previous_enr.is_none() && self.first_enr_seq > enr.seq() {
+            enr.set_seq(self.first_enr_seq, &self.identity.enr_key).map_err(EnrError::Signing)?;
+        }
+        Ok(enr)
+    }
+
+    async fn bind_discovery(&self) -> Result<BoundSockets, DiscoveryError> {
+        let v4 = self.listen.v4.as_ref().and_then(|on| match on.ip {
+            IpAddr::V4(ip) => Some(SocketAddrV4::new(ip, on.discovery_port)),
+            IpAddr::V6(_) => None,
+        });
+        let v6 = self.listen.v6.as_ref().and_then(|on| match on.ip {
+            IpAddr::V6(ip) => Some(SocketAddrV6::new(ip, on.discovery_port, 0, 0)),
+            IpAddr::V4(_) => None,
+        });
+        BoundSockets::bind(v4, v6).await
+    }
+
+    /// libp2p's ports: what flags say, else what we listen on.
+    fn public_ports(&self, listening: &[Multiaddr], is_v4: bool) -> PublicPorts {
+        let advertise = &self.discovery.advertise;
+        let (tcp, quic) = if is_v4 { (advertise.tcp4, advertise.quic4) } else { (advertise.tcp6, advertise.quic6) };
+        let of_family = |address: &&Multiaddr| transport::ip_of(address).is_some_and(|ip| ip.is_ipv4() == is_v4);
+        let (mut bound_tcp, mut bound_quic) = (None, None);
+        for part in listening.iter().filter(of_family).flat_map(Multiaddr::iter) {
+            match part {
+                Protocol::Tcp(port) => bound_tcp = Some(port),
+                Protocol::Udp(port) => bound_quic = Some(port),
+                _ => {}
+            }
+        }
+        PublicPorts { tcp: tcp.or(bound_tcp), quic: quic.or(bound_quic) }
+    }
+
+    /// Where we say we are over IPv4: the address of the flag, else the one address that we listen on.
+    fn endpoint4(
+        &self,
+        advertise: &Advertise,
+        ports: PublicPorts,
+        udp: Option<SocketAddr>,
+    ) -> Option<Endpoint<Ipv4Addr>> {
+        let listened = specified(self.listen.v4.as_ref()).and_then(|ip| match ip {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        });
+        let ip = advertise.ip4.or(listened)?;
+        let udp = advertise.udp4.or_else(|| udp.map(|address| address.port()));
+        Some(Endpoint { ip, udp, tcp: ports.tcp, quic: ports.quic })
+    }
+
+    /// The same for IPv6.
+    fn endpoint6(
+        &self,
+        advertise: &Advertise,
+        ports: PublicPorts,
+        udp: Option<SocketAddr>,
+    ) -> Option<Endpoint<Ipv6Addr>> {
+        let listened = specified(self.listen.v6.as_ref()).and_then(|ip| match ip {
+            IpAddr::V6(ip) => Some(ip),
+            IpAddr::V4(_) => None,
+        });
+        let ip = advertise.ip6.or(listened)?;
+        let udp = advertise.udp6.or_else(|| udp.map(|address| address.port()));
+        Some(Endpoint { ip, udp, tcp: ports.tcp, quic: ports.quic })
+    }
+}
+
+/// The address that an operator chose to listen on; an unspecified one says nothing of where we are.
+fn specified(on: Option<&ListenOn>) -> Option<IpAddr> {
+    on.map(|on| on.ip).filter(|ip| !ip.is_unspecified())
+}
+
+fn record_of(peer: KnownPeer) -> Option<Enr> {
+    match peer {
+        KnownPeer::Enr(enr) => Some(*enr),
+        KnownPeer::Multiaddr { .. } => None,
+    }
+}
+
+/// The swarm's limits lie a little outside the table's, which alone knows who is vouched for.
+fn switch_limits(limits: &Limits) -> SwitchLimits {
+    let whole = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    SwitchLimits {
+        pending_inbound: whole(limits.max_pending_inbound),
+        pending_outbound: whole(limits.max_pending_outbound),
+        established: whole(limits.max_total.saturating_mul(2).saturating_add(limits.max_pending_inbound)),
+    }
+}

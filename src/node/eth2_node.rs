@@ -1,0 +1,584 @@
+//! `Eth2Node`: owns discovery, switch, handshakes and peers; its loop dispatches, nothing more.
+//!
+//! Built by [`super::Eth2NodeBuilder`], run by `BeaconNode` or by a test. Attempts and errands run as tasks of their
+//! own and come back as values; the loop never awaits the network. Here, and only here, a fault becomes a back-off,
+//! a goodbye or a disconnect.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::swarm::ConnectionId;
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::{Attempt, attempt_outbound, shake_hands};
+use super::connection::{Connection, Handshaker, Ready, Refused, close, milliseconds};
+use super::discovery_loop::DiscoveryLoop;
+use super::errand::{Errand, run_errand};
+use super::handle::{NodeCommand, NodeSnapshot};
+use super::report::PeerReport;
+use super::tell;
+use crate::chain::{ChainNow, check_status};
+use crate::discovery::{Candidate as Found, Discovery, EnrUpdateReason, Predicate};
+use crate::events::NodeEvent;
+use crate::fault::{Classify, Fault};
+use crate::handshake::{CLOCK_TOLERANCE_SLOTS, LocalView, Rejection};
+use crate::peers::{
+    Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, Outcome, PeerRecord, Peers,
+    Source, Upkeep, UpkeepAction, Want,
+};
+use crate::switch::{DialFailure, RawConnection, StreamOpener, SwitchEvent};
+use crate::tasks::TaskGroup;
+use crate::types::{Direction, GoodbyeReason, KnownPeer, PeerId, StatusMessage};
+
+/// All goodbyes of a shutdown together.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Errands that may run at once; upkeep waits beyond it. Two per peer at the largest default target.
+const ERRANDS: usize = 256;
+
+/// The network node. Cancel its token to stop it in order.
+#[must_use = "a node does nothing until run"]
+#[derive(Debug)]
+pub struct Eth2Node {
+    pub(super) handshaker: Handshaker,
+    pub(super) discovery: Arc<dyn Discovery>,
+    /// Started when the node runs.
+    pub(super) lookups: Option<DiscoveryLoop>,
+    pub(super) predicate: Predicate,
+    pub(super) peers: Peers<ConnectionId>,
+    pub(super) queue: DialQueue,
+    pub(super) rng: ChaCha8Rng,
+    /// Peers given by flag, file or network as bootstrap nodes.
+    pub(super) bootnodes: usize,
+    /// Runs from the moment at which dialling may begin.
+    pub(super) bootstrap: Option<BootstrapCheck>,
+    pub(super) started: Instant,
+    pub(super) sessions: BTreeMap<ConnectionId, Session>,
+    /// Goodbyes of peers whose handshakes are under way; as many as there are attempts.
+    pub(super) early_goodbyes: BTreeMap<PeerId, GoodbyeReason>,
+    pub(super) attempts: JoinSet<Attempt>,
+    pub(super) inbound_attempts: usize,
+    pub(super) errands: JoinSet<Option<Errand>>,
+    pub(super) postponed: VecDeque<Upkeep<ConnectionId>>,
+    pub(super) switch_events: mpsc::Receiver<SwitchEvent>,
+    pub(super) reports: mpsc::Receiver<PeerReport>,
+    pub(super) commands: mpsc::Receiver<NodeCommand>,
+    pub(super) candidates: mpsc::Receiver<Found>,
+    pub(super) now: watch::Receiver<ChainNow>,
+    pub(super) fork_since: crate::types::Epoch,
+    pub(super) demand: watch::Sender<bool>,
+    pub(super) snapshot: watch::Sender<NodeSnapshot>,
+    pub(super) tasks: TaskGroup,
+}
+
+/// The connection of a ready peer.
+#[derive(Debug)]
+pub(super) struct Session {
+    peer_id: PeerId,
+    opener: StreamOpener,
+    /// Why it ends, once that is known.
+    ending: Option<Ending>,
+}
+
+/// Why a session ends.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    reason: &'static str,
+    goodbye: Option<GoodbyeReason>,
+    cause: Cause,
+}
+
+/// What a node did until it stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Farewell {
+    /// Peers that were told goodbye.
+    pub goodbyes: usize,
+}
+
+impl Eth2Node {
+    /// Adds a peer to the routing table (if it has a record) and to the dial queue.
+    pub(super) fn add_known_peer(&mut self, peer: KnownPeer, source: Source) {
+        let (peer_id, addresses) = match peer {
+            KnownPeer::Multiaddr { peer_id, address } => (peer_id, vec![address]),
+            KnownPeer::Enr(enr) => {
+                if let Err(error) = self.discovery.add_enr((*enr).clone()) {
+                    tracing::debug!(%error, enr = %enr.to_base64(), "record not added to the routing table");
+                }
+                match self.predicate.judge_bootnode(&enr) {
+                    Ok(found) => (found.peer_id, found.addresses),
+                    Err(refusal) => return self.on_undialable(source, refusal.as_str()),
+                }
+            }
+        };
+        let pushed = self.queue.push(Candidate { peer_id, addresses, source }, Instant::now());
+        tracing::debug!(%peer_id, ?pushed, source = source.as_str(), "known peer added");
+    }
+
+    fn on_undialable(&mut self, source: Source, reason: &'static str) {
+        tracing::debug!(reason, source = source.as_str(), "known peer cannot be dialled");
+        if let (Source::BootNode, Some(check)) = (source, &mut self.bootstrap) {
+            check.on_failure(BootstrapFailure::NoAddress);
+        }
+    }
+
+    /// Drives the node until `stop` is cancelled or a critical task ends, then says goodbye to everyone.
+    ///
+    /// Must be polled by one task. Not cancel safe: dropping it leaves peers without a goodbye.
+    pub async fn run(mut self, stop: CancellationToken) -> Farewell {
+        let group = self.tasks.token().clone();
+        if let Some(lookups) = self.lookups.take() {
+            self.tasks.spawn_critical("discovery_loop", lookups.run_discovery_loop(group.clone()));
+        }
+        loop {
+            self.dial_more();
+            let wakeup = self.next_wakeup();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = group.cancelled() => break,
+                Some(report) = self.reports.recv() => self.on_report(report),
+                Some(done) = self.attempts.join_next() => self.on_attempt(done),
+                Some(done) = self.errands.join_next() => self.on_errand(done),
+                Some(event) = self.switch_events.recv() => self.on_switch_event(event),
+                Some(command) = self.commands.recv() => self.on_command(command),
+                Ok(()) = self.now.changed() => self.on_slot(),
+                Some(found) = self.candidates.recv(), if self.queue.room() > 0 => self.on_candidate(found),
+                () = sleep_until(wakeup) => self.on_wakeup(),
+            }
+        }
+        self.say_farewell().await
+    }
+
+    // --- dialling
+
+    fn dial_more(&mut self) {
+        if self.now.borrow().slot.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let limits = *self.peers.limits();
+        while self.outbound_attempts() < limits.max_pending_outbound {
+            let Some(candidate) = self.queue.next(self.want(now), now) else { return };
+            self.attempts.spawn(attempt_outbound(self.handshaker.clone(), candidate));
+        }
+    }
+
+    fn outbound_attempts(&self) -> usize {
+        self.attempts.len() - self.inbound_attempts
+    }
+
+    fn want(&self, now: Instant) -> Want {
+        let wanted = self.peers.limits().wanted_outbound(self.peers.counts(), self.queue.dialing(now));
+        if wanted > 0 { Want::Any } else { Want::KnownOnly }
+    }
+
+    fn next_wakeup(&self) -> Instant {
+        let now = Instant::now();
+        let may_dial =
+            self.outbound_attempts() < self.peers.limits().max_pending_outbound && self.now.borrow().slot.is_some();
+        let dial = if may_dial { self.queue.wakeup(self.want(now), now) } else { None };
+        let check = self.bootstrap.as_ref().and_then(BootstrapCheck::wakeup);
+        [dial, check, self.peers.wakeup()].into_iter().flatten().min().unwrap_or(now + IDLE)
+    }
+
+    fn on_wakeup(&mut self) {
+        let now = Instant::now();
+        if let Some(report) = self.bootstrap.as_mut().and_then(|check| check.due_report(now)) {
+            self.emit(tell::bootstrap_failed(&report, self.bootnodes, self.peers.counts().total()));
+        }
+        let due = self.peers.due_upkeep(now);
+        self.postponed.extend(due);
+        self.run_upkeep();
+    }
+
+    // --- attempts
+
+    fn on_candidate(&mut self, found: Found) {
+        let candidate = Candidate { peer_id: found.peer_id, addresses: found.addresses, source: Source::Discovered };
+        let _outcome = self.queue.push(candidate, Instant::now());
+    }
+
+    fn on_inbound(&mut self, raw: RawConnection) {
+        let known = self.is_known(&raw.peer_id);
+        if self.inbound_attempts >= self.peers.limits().max_pending_inbound {
+            return self.turn_away(raw, "too_many_handshakes", None);
+        }
+        // a peer that is connected already is about to replace that connection, and needs no place
+        let held = self.peers.get(&raw.peer_id).is_some();
+        if let Err(exceeded) = self.peers.check(Direction::Inbound, &raw.address, known || held) {
+            return self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
+        }
+        self.inbound_attempts += 1;
+        self.attempts.spawn(shake_hands(self.handshaker.clone(), Connection::new(raw)));
+    }
+
+    /// Refuses a connection for want of a place.
+    fn turn_away(&mut self, raw: RawConnection, reason: &'static str, goodbye: Option<GoodbyeReason>) {
+        self.hang_up(raw.peer_id, raw.connection_id, raw.opener.clone(), goodbye);
+        let error = "no place for another peer (see --target-peers)".to_owned();
+        let rejection = Rejection { goodbye, fault: Fault::Local, reason, error };
+        let refused = Refused { step: "limits", rejection, after: Duration::ZERO, raw };
+        self.emit(tell::handshake_rejected(&refused, self.is_bootstrap(&refused.raw.peer_id)));
+    }
+
+    fn on_attempt(&mut self, done: Result<Attempt, tokio::task::JoinError>) {
+        let attempt = match done {
+            Ok(attempt) => attempt,
+            // the queue gives the peer up by itself once the attempt's time is over
+            Err(error) => return tracing::error!(%error, "an attempt died"),
+        };
+        if attempt.direction() == Direction::Inbound {
+            self.inbound_attempts -= 1;
+        }
+        match attempt {
+            Attempt::Failed { candidate, failure, duration } => self.on_dial_failed(candidate, &failure, duration),
+            Attempt::Refused(refused) => self.on_refused(&refused),
+            Attempt::Ready(connection) => self.on_ready(connection),
+        }
+    }
+
+    fn on_dial_failed(&mut self, candidate: Candidate, failure: &DialFailure, duration: Duration) {
+        let now = Instant::now();
+        let Candidate { peer_id, addresses, source } = candidate;
+        if let DialFailure::Addresses { silent, .. } = failure {
+            for address in silent {
+                self.queue.on_address_silent(address, now, &mut self.rng);
+            }
+        }
+        // the peer dialled us meanwhile, which is as good
+        let cause = match failure {
+            DialFailure::AlreadyConnected => Cause::Local,
+            failure => failure.fault().into(),
+        };
+        let outcome = Outcome::Failed { direction: Direction::Outbound, cause };
+        let retry_in = self.queue.on_outcome(peer_id, outcome, now, &mut self.rng);
+        let bootstrap = source == Source::BootNode;
+        if bootstrap {
+            self.tally(tell::bootstrap_failure(failure.reason(), failure.fault()));
+        }
+        self.emit(NodeEvent::DialFailed {
+            peer_id,
+            reason: failure.reason(),
+            fault: failure.fault(),
+            error: tell::dial_error(failure, &addresses),
+            duration_ms: milliseconds(duration),
+            retry_in_ms: milliseconds(retry_in),
+            bootstrap,
+        });
+    }
+
+    fn on_refused(&mut self, refused: &Refused) {
+        let (peer_id, direction, fault) = (refused.raw.peer_id, refused.raw.direction, refused.rejection.fault);
+        let goodbye = self.early_goodbyes.remove(&peer_id);
+        let cause = goodbye.map_or_else(|| Cause::from(fault), Cause::from);
+        self.queue.on_outcome(peer_id, Outcome::Failed { direction, cause }, Instant::now(), &mut self.rng);
+        if fault == Fault::Transient && self.peers.get(&peer_id).is_some() {
+            // both sides had dialled, and the peer has closed the connection that both give up
+            return tracing::debug!(%peer_id, step = refused.step, "second connection closed");
+        }
+        let bootstrap = self.is_bootstrap(&peer_id);
+        if direction == Direction::Outbound && bootstrap {
+            self.tally(match goodbye {
+                Some(GoodbyeReason::TOO_MANY_PEERS) => BootstrapFailure::Busy,
+                Some(GoodbyeReason::IRRELEVANT_NETWORK) => BootstrapFailure::WrongNetwork,
+                _ => tell::bootstrap_failure(refused.rejection.reason, fault),
+            });
+        }
+        self.emit(tell::handshake_rejected(refused, bootstrap));
+    }
+
+    fn on_ready(&mut self, connection: Connection<Ready>) {
+        let now = Instant::now();
+        let Connection { raw, state } = connection;
+        self.early_goodbyes.remove(&raw.peer_id);
+        let (peer_id, direction) = (raw.peer_id, raw.direction);
+        let known = self.is_known(&peer_id);
+        let Some(record) = tell::peer_record(&raw, &state, known, now) else {
+            // a registry without the Status step makes no peers
+            self.hang_up(peer_id, raw.connection_id, raw.opener, None);
+            return;
+        };
+        let completed = tell::handshake_completed(&raw, &state, &record, self.is_bootstrap(&peer_id));
+        let former = self.peers.get(&peer_id).cloned();
+        match self.peers.try_admit(record) {
+            Admission::Refused(exceeded) => return self.on_no_place(raw, exceeded),
+            Admission::Duplicate => {
+                let failed = Outcome::Failed { direction, cause: Cause::Local };
+                self.queue.on_outcome(peer_id, failed, now, &mut self.rng);
+                return self.hang_up(peer_id, raw.connection_id, raw.opener, None);
+            }
+            Admission::Replaced { close } => self.on_replaced(former, close),
+            Admission::Accepted => {}
+        }
+        if direction == Direction::Outbound {
+            self.queue.on_address_reached(&raw.address);
+        }
+        self.queue.on_outcome(peer_id, Outcome::Ready { direction }, now, &mut self.rng);
+        self.sessions.insert(raw.connection_id, Session { peer_id, opener: raw.opener, ending: None });
+        self.emit(completed);
+        if self.is_bootstrap(&peer_id) && self.bootstrap.as_mut().is_some_and(BootstrapCheck::on_success) {
+            let duration_ms = milliseconds(self.started.elapsed());
+            self.emit(NodeEvent::BootstrapCompleted { peer_id, duration_ms });
+        }
+        self.publish();
+    }
+
+    fn on_no_place(&mut self, raw: RawConnection, exceeded: Exceeded) {
+        let outcome = Outcome::Failed { direction: raw.direction, cause: Cause::Local };
+        self.queue.on_outcome(raw.peer_id, outcome, Instant::now(), &mut self.rng);
+        self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
+    }
+
+    /// The table holds another connection to the same peer now; the former is closed without a word.
+    fn on_replaced(&mut self, former: Option<PeerRecord<ConnectionId>>, connection_id: ConnectionId) {
+        let Some(session) = self.sessions.remove(&connection_id) else { return };
+        if let Some(record) = former {
+            self.emit(tell::disconnected(&record, "duplicate", None));
+        }
+        self.hang_up(session.peer_id, connection_id, session.opener, None);
+    }
+
+    // --- what the network says
+
+    fn on_switch_event(&mut self, event: SwitchEvent) {
+        match event {
+            SwitchEvent::Inbound(raw) => self.on_inbound(raw),
+            SwitchEvent::Closed { connection_id, cause, .. } => self.on_closed(connection_id, cause),
+            SwitchEvent::InboundFailed { address, failure } => self.emit(NodeEvent::ConnectionFailed {
+                address: address.to_string(),
+                reason: failure.reason(),
+                fault: failure.fault(),
+                error: failure.to_string(),
+            }),
+            SwitchEvent::ListenOpened(address) => self.emit(NodeEvent::ListenOpened { address: address.to_string() }),
+            SwitchEvent::ListenClosed { addresses, error } => {
+                let addresses = tell::joined(&addresses);
+                self.emit(NodeEvent::ListenClosed { addresses, error });
+            }
+            SwitchEvent::InboundStreamDropped { peer_id, protocol } => self.emit(NodeEvent::RpcRejected {
+                peer_id,
+                method: tell::method(&protocol),
+                reason: "overloaded",
+                fault: Fault::Local,
+                error: "too many streams wait to be served".to_owned(),
+            }),
+        }
+    }
+
+    fn on_closed(&mut self, connection_id: ConnectionId, cause: Option<String>) {
+        let Some(session) = self.sessions.remove(&connection_id) else { return };
+        let Some(record) = self.peers.remove(&session.peer_id, connection_id) else { return };
+        if let Some(cause) = &cause {
+            tracing::debug!(peer_id = %record.peer_id, error = %cause, "connection closed");
+        }
+        let ending = session.ending.unwrap_or_else(|| Ending {
+            reason: tell::close_reason(cause.as_deref()),
+            goodbye: None,
+            cause: Cause::Closed,
+        });
+        self.emit(tell::disconnected(&record, ending.reason, ending.goodbye));
+        self.queue.on_outcome(record.peer_id, Outcome::Gone { cause: ending.cause }, Instant::now(), &mut self.rng);
+        self.publish();
+    }
+
+    fn on_report(&mut self, report: PeerReport) {
+        let now = Instant::now();
+        match report {
+            PeerReport::Status(peer_id, status) => self.on_status(peer_id, status),
+            PeerReport::Ping(peer_id, seq_number) => {
+                self.peers.on_ping(&peer_id, seq_number, now);
+            }
+            PeerReport::Goodbye(peer_id, goodbye) => self.on_goodbye(peer_id, goodbye),
+        }
+    }
+
+    fn on_goodbye(&mut self, peer_id: PeerId, goodbye: GoodbyeReason) {
+        let Some(record) = self.peers.get(&peer_id) else {
+            if self.early_goodbyes.len() < self.attempts.len() {
+                self.early_goodbyes.insert(peer_id, goodbye);
+            }
+            return;
+        };
+        let connection_id = record.connection;
+        let ending = Ending { reason: "goodbye_received", goodbye: Some(goodbye), cause: goodbye.into() };
+        self.end_session(connection_id, ending, None);
+    }
+
+    fn on_status(&mut self, peer_id: PeerId, status: StatusMessage) {
+        let Some(record) = self.peers.get(&peer_id) else { return };
+        let connection_id = record.connection;
+        self.peers.on_status(&peer_id, status, Instant::now());
+        let local = &self.handshaker.local;
+        let (digests, wall) = (local.accepted_digests(), local.wall_slot());
+        if let Err(mismatch) = check_status(&local.status(), &status, &digests, wall, CLOCK_TOLERANCE_SLOTS) {
+            tracing::debug!(%peer_id, error = %mismatch, "status no longer fits");
+            let goodbye = Some(GoodbyeReason::IRRELEVANT_NETWORK);
+            let ending = Ending { reason: mismatch.reason(), goodbye, cause: mismatch.fault().into() };
+            self.end_session(connection_id, ending, goodbye);
+        }
+    }
+
+    fn on_command(&mut self, command: NodeCommand) {
+        match command {
+            NodeCommand::AddKnownPeer(peer) => self.add_known_peer(peer, Source::KnownPeer),
+        }
+    }
+
+    // --- upkeep
+
+    fn run_upkeep(&mut self) {
+        while self.errands.len() < ERRANDS {
+            let Some(Upkeep { peer_id, connection, action }) = self.postponed.pop_front() else { return };
+            let Some(session) = self.sessions.get(&connection) else { continue };
+            if action == UpkeepAction::Disconnect {
+                let ending = Ending { reason: "ping_timeout", goodbye: None, cause: Cause::Transient };
+                self.end_session(connection, ending, None);
+                continue;
+            }
+            let opener = session.opener.clone();
+            self.errands.spawn(run_errand(self.handshaker.clone(), peer_id, opener, action));
+        }
+    }
+
+    fn on_errand(&mut self, done: Result<Option<Errand>, tokio::task::JoinError>) {
+        match done {
+            Ok(Some(Errand::Pong(peer_id, seq_number))) => {
+                self.peers.on_ping(&peer_id, seq_number, Instant::now());
+            }
+            Ok(Some(Errand::Status(peer_id, status))) => self.on_status(peer_id, status),
+            Ok(Some(Errand::Metadata(peer_id, metadata))) => self.peers.on_metadata(&peer_id, *metadata),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "an errand died"),
+        }
+        self.run_upkeep();
+    }
+
+    /// A slot has begun.
+    fn on_slot(&mut self) {
+        let chain = self.now.borrow_and_update().clone();
+        let now = Instant::now();
+        let Some(slot) = chain.slot else { return };
+        if self.bootstrap.is_none() && self.bootnodes > 0 {
+            self.bootstrap = Some(BootstrapCheck::new(now));
+        }
+        if chain.fork.since != self.fork_since {
+            self.fork_since = chain.fork.since;
+            self.on_fork(&chain);
+        }
+        let counts = self.peers.counts();
+        let wanted = self.peers.limits().wanted_outbound(counts, 0) > 0;
+        // newest wins
+        self.demand.send_if_modified(|demand| std::mem::replace(demand, wanted) != wanted);
+        self.emit(NodeEvent::NodeHeartbeat {
+            slot,
+            epoch: slot.epoch(),
+            peers: counts.total(),
+            inbound: counts.inbound,
+            outbound: counts.outbound,
+            dialing: self.queue.dialing(now),
+            queued: self.queue.queued(now),
+            table_size: self.discovery.table_size(),
+            fork_digest: chain.fork.fork_digest,
+        });
+    }
+
+    /// Our record, our Status and what we ask of peers have changed with the fork.
+    fn on_fork(&mut self, chain: &ChainNow) {
+        let fork = &chain.fork;
+        let updated = self.discovery.update_enr(EnrUpdateReason::Fork, &mut |content| {
+            content.eth2 = fork.enr_fork_id;
+            content.nfd = fork.nfd;
+        });
+        if let Err(error) = updated {
+            tracing::error!(%error, "the record does not follow the fork");
+        }
+        self.queue.forgive(Cause::Incompatible);
+        self.peers.refresh_status_all(Instant::now(), &mut self.rng);
+        self.publish();
+    }
+
+    // --- endings
+
+    /// Ends a ready peer's session: the reason is told when the connection has closed.
+    fn end_session(&mut self, connection_id: ConnectionId, ending: Ending, goodbye: Option<GoodbyeReason>) {
+        let Some(session) = self.sessions.get_mut(&connection_id) else { return };
+        if session.ending.is_some() {
+            return;
+        }
+        session.ending = Some(ending);
+        let (peer_id, opener) = (session.peer_id, session.opener.clone());
+        self.hang_up(peer_id, connection_id, opener, goodbye);
+    }
+
+    /// Closes a connection in the background, after a goodbye if there is one.
+    fn hang_up(
+        &mut self,
+        peer_id: PeerId,
+        connection_id: ConnectionId,
+        opener: StreamOpener,
+        goodbye: Option<GoodbyeReason>,
+    ) {
+        let Handshaker { switch, events, .. } = self.handshaker.clone();
+        self.errands.spawn(async move {
+            close(&opener, peer_id, connection_id, goodbye, &switch, &events).await;
+            None
+        });
+    }
+
+    async fn say_farewell(mut self) -> Farewell {
+        self.discovery.shutdown();
+        self.attempts.abort_all();
+        let sessions = std::mem::take(&mut self.sessions);
+        let goodbyes = sessions.len();
+        for (connection_id, session) in sessions {
+            if let Some(record) = self.peers.remove(&session.peer_id, connection_id) {
+                self.emit(tell::disconnected(&record, "shutdown", Some(GoodbyeReason::CLIENT_SHUTDOWN)));
+            }
+            self.hang_up(session.peer_id, connection_id, session.opener, Some(GoodbyeReason::CLIENT_SHUTDOWN));
+        }
+        let all = async { while self.errands.join_next().await.is_some() {} };
+        // late: the rest learns it by the close
+        let _ = timeout(FAREWELL, all).await;
+        self.tasks.cancel();
+        Farewell { goodbyes }
+    }
+
+    // --- small things
+
+    fn is_known(&self, peer_id: &PeerId) -> bool {
+        self.queue.source(peer_id).is_some_and(Source::is_known)
+    }
+
+    fn is_bootstrap(&self, peer_id: &PeerId) -> bool {
+        self.queue.source(peer_id) == Some(Source::BootNode)
+    }
+
+    fn tally(&mut self, failure: BootstrapFailure) {
+        if let Some(check) = &mut self.bootstrap {
+            check.on_failure(failure);
+        }
+    }
+
+    fn emit(&self, event: NodeEvent) {
+        self.handshaker.events.emit(event);
+    }
+
+    /// Where the swarm listens is known to the builder and does not change.
+    fn publish(&self) {
+        let peers = self.peers.iter().map(|record| (record.peer_id, record.direction)).collect();
+        let enr = Some(self.discovery.local_enr());
+        // newest wins
+        self.snapshot.send_modify(|snapshot| {
+            snapshot.peers = peers;
+            snapshot.enr = enr;
+        });
+    }
+}
+
+/// With nothing due the loop still looks around once in a while.
+const IDLE: Duration = Duration::from_secs(60);

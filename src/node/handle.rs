@@ -1,0 +1,56 @@
+//! What the rest of the program may ask of a running node.
+
+use tokio::sync::{mpsc, watch};
+
+use crate::types::{Direction, Enr, KnownPeer, Multiaddr, PeerId};
+
+/// Commands that may wait for the node; callers **wait**. 128 × about 400 bytes = 50 KiB.
+pub(super) const COMMANDS: usize = 128;
+
+/// What the node can be told.
+#[derive(Debug)]
+pub(super) enum NodeCommand {
+    /// Dial a peer, and keep dialling it.
+    AddKnownPeer(KnownPeer),
+}
+
+/// The node as it was a moment ago; **newest wins**.
+#[derive(Clone, Debug, Default)]
+pub struct NodeSnapshot {
+    /// Our record, once discovery is up.
+    pub enr: Option<Enr>,
+    /// Where we listen.
+    pub listening: Vec<Multiaddr>,
+    /// The ready peers with who dialled, in order of peer id.
+    pub peers: Vec<(PeerId, Direction)>,
+}
+
+/// The node has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the node has stopped")]
+pub struct NodeStopped;
+
+/// Talks to a running node. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct NodeHandle {
+    pub(super) commands: mpsc::Sender<NodeCommand>,
+    pub(super) snapshot: watch::Receiver<NodeSnapshot>,
+}
+
+impl NodeHandle {
+    /// Adds a peer to the routing table (if it has a record) and to the dial queue, to be dialled for ever.
+    ///
+    /// # Errors
+    /// [`NodeStopped`].
+    ///
+    /// Cancel safe.
+    pub async fn add_known_peer(&self, peer: KnownPeer) -> Result<(), NodeStopped> {
+        self.commands.send(NodeCommand::AddKnownPeer(peer)).await.map_err(|_| NodeStopped)
+    }
+
+    /// The node as it was a moment ago.
+    #[must_use]
+    pub fn snapshot(&self) -> NodeSnapshot {
+        self.snapshot.borrow().clone()
+    }
+}

@@ -1,0 +1,154 @@
+//! Facts in the words of the event catalogue: pure conversions, used by `Eth2Node` alone.
+
+use libp2p::swarm::ConnectionId;
+use tokio::time::Instant;
+
+use super::connection::{Ready, Refused, client_of, milliseconds};
+use crate::events::NodeEvent;
+use crate::fault::Fault;
+use crate::peers::{BootstrapFailure, BootstrapReport, PeerRecord};
+use crate::rpc::methods;
+use crate::switch::{DialFailure, RawConnection};
+use crate::types::{Direction, GoodbyeReason, Multiaddr};
+
+/// The table's record of a connection whose handshakes passed; `None` without a Status.
+pub(super) fn peer_record(
+    raw: &RawConnection,
+    state: &Ready,
+    known: bool,
+    now: Instant,
+) -> Option<PeerRecord<ConnectionId>> {
+    let identity = state.transcript.identity.as_ref();
+    Some(PeerRecord {
+        peer_id: raw.peer_id,
+        connection: raw.connection_id,
+        direction: raw.direction,
+        transport: raw.transport,
+        muxer: raw.muxer,
+        client: client_of(identity),
+        agent: identity.map(|identity| identity.agent.clone()).unwrap_or_default(),
+        status: state.transcript.status?,
+        metadata: state.transcript.metadata.clone(),
+        address: raw.address.clone(),
+        node_id: None,
+        known,
+        connected_at: now.checked_sub(state.duration).unwrap_or(now),
+        ready_at: now,
+    })
+}
+
+pub(super) fn handshake_completed(
+    raw: &RawConnection,
+    state: &Ready,
+    record: &PeerRecord<ConnectionId>,
+    bootstrap: bool,
+) -> NodeEvent {
+    let dialled = raw.direction == Direction::Outbound;
+    NodeEvent::HandshakeCompleted {
+        peer_id: record.peer_id,
+        client: record.client,
+        agent: record.agent.clone(),
+        direction: record.direction,
+        transport: record.transport,
+        muxer: record.muxer,
+        dial_ms: if dialled { raw.established_in.as_secs_f64() * 1000.0 } else { 0.0 },
+        status_ms: state.transcript.step_ms("status"),
+        metadata_ms: state.transcript.step_ms("metadata"),
+        ping_ms: state.transcript.step_ms("ping"),
+        duration_ms: state.duration.as_secs_f64() * 1000.0,
+        head_slot: record.status.head_slot,
+        finalized_epoch: record.status.finalized_epoch,
+        custody_group_count: record.metadata.as_ref().and_then(|metadata| metadata.custody_group_count),
+        bootstrap,
+    }
+}
+
+/// A connection that a handshake step, or our limits, refused.
+pub(super) fn handshake_rejected(refused: &Refused, bootstrap: bool) -> NodeEvent {
+    let Refused { step, rejection, after, raw } = refused;
+    NodeEvent::HandshakeRejected {
+        peer_id: raw.peer_id,
+        step,
+        reason: rejection.reason,
+        fault: rejection.fault,
+        error: rejection.error.clone(),
+        goodbye_code: rejection.goodbye.map(|goodbye| goodbye.0),
+        client: client_of(raw.identity.borrow().as_ref()),
+        direction: raw.direction,
+        transport: raw.transport,
+        duration_ms: milliseconds(*after),
+        bootstrap,
+    }
+}
+
+pub(super) fn disconnected(
+    record: &PeerRecord<ConnectionId>,
+    reason: &'static str,
+    goodbye: Option<GoodbyeReason>,
+) -> NodeEvent {
+    NodeEvent::PeerDisconnected {
+        peer_id: record.peer_id,
+        client: record.client,
+        direction: record.direction,
+        transport: record.transport,
+        reason,
+        goodbye_code: goodbye.map(|goodbye| goodbye.0),
+        session_ms: milliseconds(record.ready_at.elapsed()),
+    }
+}
+
+/// Why a connection closed that nobody had ended on purpose.
+pub(super) fn close_reason(cause: Option<&str>) -> &'static str {
+    match cause {
+        Some(cause) if cause.contains("timed out") || cause.contains("timeout") => "connection_lost",
+        _ => "closed_by_peer",
+    }
+}
+
+pub(super) fn bootstrap_failure(reason: &str, fault: Fault) -> BootstrapFailure {
+    match (reason, fault) {
+        ("timeout", _) => BootstrapFailure::Timeout,
+        ("refused", _) => BootstrapFailure::Refused,
+        ("unreachable" | "dns", _) => BootstrapFailure::Unreachable,
+        ("wrong_fork_digest" | "finalized_conflict", _) => BootstrapFailure::WrongNetwork,
+        ("no_transport" | "no_muxer" | "negotiation" | "unsupported_protocol", _) => BootstrapFailure::Incompatible,
+        (_, Fault::Busy) => BootstrapFailure::Busy,
+        (_, Fault::Local) => BootstrapFailure::Other,
+        (_, Fault::Transient | Fault::Incompatible | Fault::Violation(_)) => BootstrapFailure::Handshake,
+    }
+}
+
+pub(super) fn bootstrap_failed(report: &BootstrapReport, bootnodes: usize, peers: usize) -> NodeEvent {
+    NodeEvent::BootstrapFailed {
+        duration_ms: milliseconds(report.elapsed),
+        bootnodes,
+        timeout: report.timeout,
+        refused: report.refused,
+        unreachable: report.unreachable,
+        wrong_network: report.wrong_network,
+        incompatible: report.incompatible,
+        busy: report.busy,
+        handshake: report.handshake,
+        no_address: report.no_address,
+        other: report.other,
+        peers,
+    }
+}
+
+/// The failure with its addresses, unless it names them already.
+pub(super) fn dial_error(failure: &DialFailure, addresses: &[Multiaddr]) -> String {
+    match failure {
+        DialFailure::Addresses { .. } => failure.to_string(),
+        failure => format!("{}: {failure}", joined(addresses)),
+    }
+}
+
+/// The method behind a protocol id that we registered.
+pub(super) fn method(protocol: &str) -> &'static str {
+    methods::find(protocol).map_or("unknown", |(_, protocol)| protocol.label)
+}
+
+/// Multiaddrs, comma-separated.
+pub(super) fn joined(addresses: &[Multiaddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}

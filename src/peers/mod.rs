@@ -1,0 +1,23 @@
+//! Who is dialled, who is kept, who must wait: every policy about peers, as pure values.
+//!
+//! Owned by the node's event loop, which feeds in what happened and carries out what comes back. Nothing here
+//! runs a task, opens a socket or reads a clock: each entry takes `now`, and randomness is passed in. All maps
+//! are bounded, and all refusals name their reason.
+
+mod backoff;
+mod bootstrap;
+mod dial_queue;
+mod limits;
+mod source;
+mod table;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+pub use backoff::{Backoffs, Cause, Schedule};
+pub use bootstrap::{BOOTSTRAP_CHECK_AFTER, BootstrapCheck, BootstrapFailure, BootstrapReport};
+pub use dial_queue::{Candidate, DialQueue, DialQueueConfig, DialState, Outcome, Pushed, Want};
+pub use limits::{Counts, Exceeded, IpGroup, Limits};
+pub use source::Source;
+pub use table::{Admission, PeerRecord, Peers};
+pub use upkeep::{Upkeep, UpkeepAction};

@@ -1,0 +1,187 @@
+//! What a request/response method is: its protocol ids, its types and sizes, how it is encoded and how it is served.
+//!
+//! Implemented by the files of `methods/`, used by the client and the server of `rpc`. It reads and writes no stream.
+
+use std::fmt;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use libp2p::StreamProtocol;
+use ssz::Encode;
+
+use crate::types::{ForkDigest, PeerId};
+
+use super::codec::{RawChunk, SizeBounds};
+use super::error::{ErrorCode, RpcError};
+use super::quota::Quota;
+use super::serve::RpcHandler;
+
+/// One version of a method: its protocol id and what may go over the wire under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// `/eth2/beacon_chain/req/{name}/{version}/ssz_snappy`.
+    pub id: &'static str,
+    /// `{name}/{version}`: for logs and metric labels.
+    pub label: &'static str,
+    /// The version alone.
+    pub version: u8,
+    /// Sizes of the request's SSZ; `None` when the request has no body at all.
+    pub request: Option<SizeBounds>,
+    /// Sizes of one chunk's SSZ, over every fork that a context can name.
+    pub response: SizeBounds,
+    /// Whether successful chunks carry a fork digest.
+    pub context: bool,
+}
+
+/// Builds a [`Protocol`] without context bytes; `request: none` for methods without a body.
+macro_rules! protocol {
+    ($name:literal, $version:literal, request: none, response: $response:expr) => {
+        $crate::rpc::method::protocol!(@ $name, $version, None, $response)
+    };
+    ($name:literal, $version:literal, request: $request:expr, response: $response:expr) => {
+        $crate::rpc::method::protocol!(@ $name, $version, Some($request), $response)
+    };
+    (@ $name:literal, $version:literal, $request:expr, $response:expr) => {
+        $crate::rpc::method::Protocol {
+            id: concat!("/eth2/beacon_chain/req/", $name, "/", $version, "/ssz_snappy"),
+            label: concat!($name, "/", $version),
+            version: $version,
+            request: $request,
+            response: $response,
+            context: false,
+        }
+    };
+}
+pub(super) use protocol;
+
+/// One chunk of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk<T> {
+    /// The digest of the chunk's epoch, for protocols with context bytes.
+    pub context: Option<ForkDigest>,
+    /// What the chunk holds.
+    pub response: T,
+}
+
+/// An answer that is an error: goes out as the last chunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What to answer.
+    pub code: ErrorCode,
+    /// For the people who run the peer; at most 256 bytes are sent.
+    pub message: &'static str,
+}
+
+/// The chunks of an answer as they become ready; nothing is sent after a [`Refusal`].
+pub type Answer<'a, T> = BoxStream<'a, Result<Chunk<T>, Refusal>>;
+
+/// A request/response method in all its versions.
+pub trait Method: Sized + Send + Sync + 'static {
+    /// Name within the protocol id.
+    const NAME: &'static str;
+    /// Every version spoken, newest first: the order in which they are offered.
+    const PROTOCOLS: &'static [Protocol];
+    /// How many requests one peer may make, all versions together.
+    const QUOTA: Quota;
+    /// What is asked.
+    type Request: fmt::Debug + Send + Sync;
+    /// What one chunk of the answer holds.
+    type Response: fmt::Debug + Send;
+
+    /// The request's SSZ; empty for methods without a body.
+    fn encode_request(request: &Self::Request, protocol: &Protocol) -> Vec<u8>;
+
+    /// Reads a request, whose size is within the protocol's bounds.
+    ///
+    /// # Errors
+    /// [`RpcError::Ssz`].
+    fn decode_request(ssz: &[u8], protocol: &Protocol) -> Result<Self::Request, RpcError>;
+
+    /// One chunk's SSZ.
+    fn encode_response(response: &Self::Response, protocol: &Protocol) -> Vec<u8>;
+
+    /// Reads one chunk, whose size is within the protocol's bounds; the context picks the type.
+    ///
+    /// # Errors
+    /// [`RpcError::Ssz`], [`RpcError::WrongContext`].
+    fn decode_response(
+        ssz: &[u8],
+        context: Option<ForkDigest>,
+        protocol: &Protocol,
+    ) -> Result<Self::Response, RpcError>;
+
+    /// The most chunks that may answer `request`.
+    fn max_chunks(_request: &Self::Request, _protocol: &Protocol) -> usize {
+        1
+    }
+
+    /// Answers a peer; must not block.
+    fn serve<'a>(handler: &'a dyn RpcHandler, peer_id: PeerId, request: Self::Request) -> Answer<'a, Self::Response>;
+}
+
+/// The ids of a method's protocols, newest first: what to offer when a stream is opened.
+#[must_use]
+pub fn protocols<M: Method>() -> Vec<StreamProtocol> {
+    M::PROTOCOLS.iter().map(|protocol| StreamProtocol::new(protocol.id)).collect()
+}
+
+/// The version of a method that was negotiated; `None` for an id that is none of the method's.
+#[must_use]
+pub fn negotiated<M: Method>(id: &str) -> Option<&'static Protocol> {
+    M::PROTOCOLS.iter().find(|protocol| protocol.id == id)
+}
+
+/// An answer of exactly one chunk without context.
+pub(super) fn answer_one<'a, T: Send + 'a>(response: T) -> Answer<'a, T> {
+    futures::stream::once(std::future::ready(Ok(Chunk { context: None, response }))).boxed()
+}
+
+/// Writes one SSZ value.
+pub(super) fn encode_ssz<T: Encode>(value: &T) -> Vec<u8> {
+    value.as_ssz_bytes()
+}
+
+/// Reads one SSZ value.
+pub(super) fn decode_ssz<T: ssz::Decode>(ssz: &[u8]) -> Result<T, RpcError> {
+    T::from_ssz_bytes(ssz).map_err(RpcError::Ssz)
+}
+
+/// A method without its types: what the server's table holds.
+#[derive(Clone, Copy, Debug)]
+pub struct MethodEntry {
+    /// Name within the protocol id.
+    pub name: &'static str,
+    /// Every version, newest first.
+    pub protocols: &'static [Protocol],
+    /// How many requests one peer may make, all versions together.
+    pub quota: Quota,
+    pub(super) answer: AnswerFn,
+}
+
+/// An answer whose chunks are SSZ already.
+pub(super) type RawAnswer<'a> = BoxStream<'a, Result<RawChunk, Refusal>>;
+
+/// Decodes a request and answers it.
+type AnswerFn = for<'a> fn(&'a dyn RpcHandler, PeerId, &[u8], &'static Protocol) -> Result<RawAnswer<'a>, RpcError>;
+
+impl MethodEntry {
+    /// The entry of a method.
+    #[must_use]
+    pub const fn of<M: Method>() -> Self {
+        Self { name: M::NAME, protocols: M::PROTOCOLS, quota: M::QUOTA, answer: answer_raw::<M> }
+    }
+}
+
+fn answer_raw<'a, M: Method>(
+    handler: &'a dyn RpcHandler,
+    peer_id: PeerId,
+    ssz: &[u8],
+    protocol: &'static Protocol,
+) -> Result<RawAnswer<'a>, RpcError> {
+    let request = M::decode_request(ssz, protocol)?;
+    let encode = move |chunk: Chunk<M::Response>| RawChunk {
+        context: chunk.context,
+        ssz: M::encode_response(&chunk.response, protocol),
+    };
+    Ok(M::serve(handler, peer_id, request).map(move |chunk| chunk.map(encode)).boxed())
+}

@@ -1,0 +1,173 @@
+//! One exchange as the server: read the request, ask the handler, send the chunks.
+//!
+//! Called by the server's tasks, one per stream. It knows no quotas and no other stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+
+use crate::fault::{Classify, Fault};
+use crate::types::{GoodbyeReason, MetaData, PeerId, StatusMessage};
+
+use super::client::within;
+use super::codec;
+use super::error::{ErrorCode, Phase, RpcError};
+use super::method::{MethodEntry, Protocol};
+use super::methods;
+
+/// Bytes read ahead of the decoder: every request of the handshake fits in.
+const READ_AHEAD: usize = 256;
+
+/// What the server needs to know of the node, and whom it tells. Called from many tasks at once; must not block.
+pub trait RpcHandler: Send + Sync + 'static {
+    /// Our status, for the wall epoch of now.
+    fn status(&self) -> StatusMessage;
+    /// Our metadata.
+    fn metadata(&self) -> MetaData;
+    /// A peer sent its status.
+    fn on_status(&self, peer_id: PeerId, status: StatusMessage);
+    /// A peer pinged; `seq_number` is that of its metadata.
+    fn on_ping(&self, peer_id: PeerId, seq_number: u64);
+    /// A peer says goodbye and will close the connection.
+    fn on_goodbye(&self, peer_id: PeerId, reason: GoodbyeReason);
+}
+
+/// How long the server waits for a peer in one exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServeTimeouts {
+    /// Until the request is complete. `RESP_TIMEOUT` of the published network configurations.
+    pub request: Duration,
+    /// Until the peer has taken one chunk. `RESP_TIMEOUT` as well.
+    pub chunk: Duration,
+    /// After the answer, until the peer closes its side; its passing is no error.
+    pub linger: Duration,
+}
+
+impl Default for ServeTimeouts {
+    fn default() -> Self {
+        Self { request: Duration::from_secs(10), chunk: Duration::from_secs(10), linger: Duration::from_secs(1) }
+    }
+}
+
+/// What was served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The protocol that was spoken.
+    pub protocol: &'static Protocol,
+    /// Successful chunks sent.
+    pub chunks: usize,
+    /// The code of the error chunk that ended the answer, if one did.
+    pub refused: Option<ErrorCode>,
+}
+
+/// Answers the one request of an inbound stream and closes our side of it.
+///
+/// A malformed request is answered with result 1 before the error is returned. The caller should [`linger`] on the
+/// stream before it drops it.
+///
+/// # Errors
+/// [`RpcError::Unsupported`] for an unknown protocol id, [`RpcError::Timeout`], [`RpcError::Io`], and whatever is
+/// wrong with the request.
+///
+/// Not cancel safe: dropping the future leaves the stream inside a message; drop the stream as well.
+pub async fn serve_stream<S>(
+    stream: &mut S,
+    protocol_id: &str,
+    peer_id: PeerId,
+    handler: &Arc<dyn RpcHandler>,
+    timeouts: &ServeTimeouts,
+) -> Result<Served, RpcError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let (method, protocol) = methods::find(protocol_id).ok_or(RpcError::Unsupported)?;
+    serve_method(stream, method, protocol, peer_id, &**handler, timeouts).await
+}
+
+/// Waits until the peer has closed its side, for `limit` at most, and throws away what it still sends.
+///
+/// A stream that is dropped before its peer has closed is reset, and some muxers throw away what they have received
+/// when a reset comes: the answer would be lost on the way.
+///
+/// Cancel safe.
+pub async fn linger<S: AsyncRead + Unpin>(stream: &mut S, limit: Duration) {
+    let drain = async {
+        let mut scratch = [0; 64];
+        while stream.read(&mut scratch).await.is_ok_and(|read| read > 0) {}
+    };
+    // the peer keeps its side open: it had its time
+    let _ = tokio::time::timeout(limit, drain).await;
+}
+
+pub(super) async fn serve_method<S>(
+    stream: &mut S,
+    method: &MethodEntry,
+    protocol: &'static Protocol,
+    peer_id: PeerId,
+    handler: &dyn RpcHandler,
+    timeouts: &ServeTimeouts,
+) -> Result<Served, RpcError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let answer = match read_request(stream, protocol, timeouts).await {
+        Ok(ssz) => (method.answer)(handler, peer_id, &ssz, protocol),
+        Err(err) => Err(err),
+    };
+    let mut answer = match answer {
+        Ok(answer) => answer,
+        Err(err) => {
+            refuse_malformed(stream, &err, timeouts).await;
+            return Err(err);
+        }
+    };
+    let mut served = Served { protocol, chunks: 0, refused: None };
+    while let Some(chunk) = answer.next().await {
+        match chunk {
+            Ok(chunk) => {
+                within(timeouts.chunk, Phase::SendingChunk, codec::write_chunk(stream, &chunk)).await?;
+                served.chunks += 1;
+            }
+            Err(refusal) => {
+                let write = codec::write_error(stream, refusal.code, refusal.message);
+                within(timeouts.chunk, Phase::SendingChunk, write).await?;
+                served.refused = Some(refusal.code);
+                break;
+            }
+        }
+    }
+    within(timeouts.chunk, Phase::SendingChunk, stream.close()).await?;
+    Ok(served)
+}
+
+async fn read_request<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    protocol: &Protocol,
+    timeouts: &ServeTimeouts,
+) -> Result<Vec<u8>, RpcError> {
+    let mut reader = BufReader::with_capacity(READ_AHEAD, stream);
+    within(timeouts.request, Phase::ReadingRequest, codec::read_request(&mut reader, protocol.request)).await
+}
+
+/// Whether it is the request that is wrong, so that it was answered with result 1; otherwise nothing was answered.
+pub(super) fn is_malformed(err: &RpcError) -> bool {
+    matches!(err.fault(), Fault::Violation(_))
+}
+
+/// Tells the peer that its request is malformed, unless what went wrong is not the request.
+async fn refuse_malformed<S: AsyncWrite + Unpin>(stream: &mut S, err: &RpcError, timeouts: &ServeTimeouts) {
+    if !is_malformed(err) {
+        return;
+    }
+    let write = async {
+        codec::write_error(stream, ErrorCode::InvalidRequest, err.reason()).await?;
+        stream.close().await
+    };
+    // the request is refused either way, and that is what gets reported
+    let _ = within(timeouts.chunk, Phase::SendingChunk, write).await;
+}
+
+#[cfg(test)]
+mod tests;

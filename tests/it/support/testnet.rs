@@ -1,0 +1,168 @@
+//! A network of nodes in one process: real TCP, QUIC and UDP on loopback, free ports, one bus of events each.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use beacond::chain::{ChainConfig, NetworkName};
+use beacond::config::{Advertise, DiscoveryConfig, ListenConfig, ListenOn, PeersConfig, TransportConfig};
+use beacond::events::{Events, NodeEvent, Subscription};
+use beacond::handshake::HandshakeRegistry;
+use beacond::node::{Eth2NodeBuilder, Farewell, Find, NodeHandle};
+use beacond::store::Identity;
+use beacond::tasks::TaskGroup;
+use beacond::types::{KnownPeer, Multiaddr, Muxer, PeerId, Root};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// Generous: a scenario that needs it has failed.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What a test may choose of a node.
+pub(crate) struct Options {
+    pub(crate) chain: ChainConfig,
+    pub(crate) find: Find,
+    pub(crate) transports: TransportConfig,
+    pub(crate) boot_nodes: Vec<KnownPeer>,
+    pub(crate) known_peers: Vec<KnownPeer>,
+    pub(crate) target: usize,
+    pub(crate) handshake_deadline: Duration,
+}
+
+impl Options {
+    pub(crate) fn new(chain: &ChainConfig) -> Self {
+        Self {
+            chain: chain.clone(),
+            find: Find::Nobody,
+            transports: TransportConfig { tcp: true, quic: true, muxers: vec![Muxer::Yamux, Muxer::Mplex] },
+            boot_nodes: Vec::new(),
+            known_peers: Vec::new(),
+            target: 20,
+            handshake_deadline: Duration::from_secs(15),
+        }
+    }
+}
+
+/// A network like mainnet under other genesis values, at Fulu with all of its blobs.
+pub(crate) fn network(seed: u8) -> ChainConfig {
+    ChainConfig {
+        name: format!("testnet-{seed}"),
+        genesis_validators_root: Root([seed; 32]),
+        genesis_block_root: None,
+        bootnodes: Vec::new(),
+        ..ChainConfig::embedded(NetworkName::Mainnet)
+    }
+}
+
+/// A running node.
+pub(crate) struct TestNode {
+    pub(crate) peer_id: PeerId,
+    pub(crate) handle: NodeHandle,
+    pub(crate) events: Subscription,
+    stop: CancellationToken,
+    running: JoinSet<Farewell>,
+    tasks: TaskGroup,
+}
+
+impl TestNode {
+    pub(crate) async fn start(options: Options) -> Result<Self> {
+        let identity = Identity::generate();
+        let peer_id = identity.peer_id;
+        let on = ListenOn { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), tcp_port: 0, discovery_port: 0, quic_port: 0 };
+        let events = Events::default();
+        let subscription = events.subscribe();
+        let tasks = TaskGroup::new();
+        let discovery = DiscoveryConfig {
+            enabled: true,
+            packet_filter: false,
+            boot_nodes: options.boot_nodes,
+            use_network_boot_nodes: false,
+            advertise: Advertise::default(),
+            enr_auto_update: false,
+        };
+        let peers = PeersConfig { target: options.target, known_peers: options.known_peers };
+        let listen = ListenConfig { v4: Some(on), v6: None };
+        let builder = Eth2NodeBuilder::new(identity, options.chain, listen, options.transports, discovery, peers)
+            .events(events)
+            .registry(HandshakeRegistry::eth2().with_deadline(options.handshake_deadline))
+            .find(options.find);
+        let (node, handle) = builder.build(&tasks).await?;
+        let stop = CancellationToken::new();
+        let mut running = JoinSet::new();
+        running.spawn(node.run(stop.clone()));
+        Ok(Self { peer_id, handle, events: subscription, stop, running, tasks })
+    }
+
+    /// Waits until something happens; what happened before the last wait is not seen again.
+    pub(crate) async fn wait(&mut self, what: &str, is_it: impl FnMut(&NodeEvent) -> bool) -> Result<Arc<NodeEvent>> {
+        let seen = timeout(PATIENCE, self.events.wait_for(is_it)).await;
+        seen.with_context(|| format!("{} waits in vain for {what}", self.peer_id))?.context("the bus is closed")
+    }
+
+    /// Waits until handshakes with `peer_id` are complete.
+    pub(crate) async fn ready(&mut self, peer_id: PeerId) -> Result<Arc<NodeEvent>> {
+        let is_it = move |event: &NodeEvent| {
+            matches!(event, NodeEvent::HandshakeCompleted { peer_id: seen, .. } if *seen == peer_id)
+        };
+        self.wait("handshake.completed", is_it).await
+    }
+
+    /// The first listening address of this transport, as a peer to dial.
+    pub(crate) fn multiaddr(&self, transport: &str) -> Result<KnownPeer> {
+        let listening = self.handle.snapshot().listening;
+        let address = listening.iter().find(|address| address.to_string().contains(transport));
+        let address: Multiaddr = address.context("no such listener")?.clone();
+        Ok(KnownPeer::Multiaddr { peer_id: self.peer_id, address })
+    }
+
+    pub(crate) fn enr(&self) -> KnownPeer {
+        KnownPeer::Enr(Box::new(self.handle.snapshot().enr.unwrap()))
+    }
+
+    pub(crate) fn peers(&self) -> Vec<PeerId> {
+        self.handle.snapshot().peers.into_iter().map(|(peer_id, _)| peer_id).collect()
+    }
+
+    /// Stops in order and waits for it.
+    pub(crate) async fn stop(mut self) -> Result<Farewell> {
+        self.stop.cancel();
+        let farewell = timeout(PATIENCE, self.running.join_next()).await?.context("it ran")??;
+        timeout(PATIENCE, self.tasks.wait()).await.context("tasks outlive the node")?;
+        Ok(farewell)
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        self.tasks.cancel();
+    }
+}
+
+/// Nodes of one network.
+pub(crate) struct Testnet {
+    pub(crate) nodes: Vec<TestNode>,
+}
+
+impl Testnet {
+    /// Starts `count` nodes of which all but the first know the first as their boot node, found by discv5.
+    pub(crate) async fn discovering(chain: &ChainConfig, count: usize, target: usize) -> Result<Self> {
+        let options = || Options { find: Find::Discv5, target, ..Options::new(chain) };
+        let first = TestNode::start(options()).await?;
+        let boot_node = first.enr();
+        let mut nodes = vec![first];
+        for _ in 1..count {
+            nodes.push(TestNode::start(Options { boot_nodes: vec![boot_node.clone()], ..options() }).await?);
+        }
+        Ok(Self { nodes })
+    }
+
+    /// Starts a node, and one that is told to dial it over this transport.
+    pub(crate) async fn pair(chain: &ChainConfig, transport: &str) -> Result<[TestNode; 2]> {
+        let listener = TestNode::start(Options::new(chain)).await?;
+        let known_peers = vec![listener.multiaddr(transport)?];
+        let dialler = TestNode::start(Options { known_peers, ..Options::new(chain) }).await?;
+        Ok([dialler, listener])
+    }
+}
