@@ -17,8 +17,8 @@ use crate::scenario::{self, Scenario, free_port, heavy_start, unix_time};
 
 const VALIDATORS: u64 = 16;
 
-/// From the start of the first node to its first slot, which it needs to start.
-const GENESIS_DELAY: u64 = 10;
+/// From the start of the first node to its first slot: time for both to start, so that nobody has blocks to catch up with.
+const GENESIS_DELAY: u64 = 20;
 
 #[test]
 fn lodestar_chain_holds_us_as_a_good_peer() -> Result<()> {
