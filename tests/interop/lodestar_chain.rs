@@ -39,8 +39,8 @@ fn lodestar_chain_holds_us_as_a_good_peer() -> Result<()> {
         beacond.keeps(&first.peer_id, soak()?.saturating_sub(began.elapsed()))?;
         for node in &chain.nodes {
             beacond.keeps(&node.peer_id, Duration::ZERO)?;
-            node.lists(beacond.peer_id())?.context("no longer listed as connected")?;
             node.ensure_content(beacond.peer_id())?;
+            node.lists(beacond.peer_id())?.context("no longer listed as connected")?;
         }
         Ok(())
     })
