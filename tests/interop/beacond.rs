@@ -61,10 +61,11 @@ impl Beacond {
         self.process.wait_for(&format!("{name} of {peer_id}"), timeout, |line| line.is(name, peer_id))
     }
 
-    /// Watches for `duration` that the peer `peer_id` neither goes nor is refused.
+    /// Watches for `duration` that the peer `peer_id` neither goes nor is refused. One of two connections may: both sides dial at once.
     pub(crate) fn keeps(&self, peer_id: &str, duration: Duration) -> Result<()> {
         self.process.ensure_none("end of the session", duration, |line| {
-            line.is("peer.disconnected", peer_id) || line.is("handshake.rejected", peer_id)
+            let ends = line.is("peer.disconnected", peer_id) || line.is("handshake.rejected", peer_id);
+            ends && line.str("reason") != "duplicate"
         })
     }
 

@@ -17,7 +17,7 @@ use crate::scenario::{self, Scenario, free_port, heavy_start, unix_time};
 
 const VALIDATORS: u64 = 16;
 
-/// From the start of the first node to its first slot; it needs most of that to start on a busy machine.
+/// From the start of the first node to its first slot: time for both to start, so that nobody has blocks to catch up with.
 const GENESIS_DELAY: u64 = 20;
 
 #[test]
@@ -34,15 +34,33 @@ fn lodestar_chain_holds_us_as_a_good_peer() -> Result<()> {
             ensure!(ready.str("transport") == "tcp" && ready.str("muxer") == "mplex", "{}", ready.text);
             node.process.poll("state `connected` for us", Duration::from_secs(10), || node.lists(beacond.peer_id()))?;
         }
-        // What this node has, and that it is asked for it, must not count against us.
-        beacond.keeps(&first.peer_id, soak()?)?;
+        quic_alone_reaches_us_and_says_why_nobody_else(scenario, &chain, beacond.peer_id())?;
+        // Being at genesis for ever, and having no blocks, must not count against us.
+        beacond.keeps(&first.peer_id, soak()?.saturating_sub(began.elapsed()))?;
         for node in &chain.nodes {
             beacond.keeps(&node.peer_id, Duration::ZERO)?;
-            node.lists(beacond.peer_id())?.context("no longer listed as connected")?;
             node.ensure_content(beacond.peer_id())?;
+            node.lists(beacond.peer_id())?.context("no longer listed as connected")?;
         }
         Ok(())
     })
+}
+
+/// Lodestar 1.5.1 speaks no QUIC.
+fn quic_alone_reaches_us_and_says_why_nobody_else(scenario: &Scenario, chain: &Chain, peer_id: &str) -> Result<()> {
+    let flags = ["--transports", "quic"];
+    let beacond = Beacond::start(scenario, "beacond-quic", &chain.network, &[&chain.nodes[0].enr], &flags)?;
+    let ready = beacond.event("handshake.completed", peer_id, Duration::from_secs(30))?;
+    ensure!(ready.str("transport") == "quic" && ready.str("client") == "beacond", "{}", ready.text);
+    let failed = beacond
+        .log()
+        .wait_for("bootstrap.failed", Duration::from_secs(40), |line| line.event() == "bootstrap.failed")?;
+    let count = |reason| failed.field(reason).as_u64().unwrap_or_default();
+    ensure!(count("incompatible") + count("no_address") > 0, "{}", failed.text);
+    beacond.log().wait_for("refusal for want of a transport", Duration::ZERO, |line| {
+        line.event() == "discovery.refused" && line.str("reason") == "no_transport"
+    })?;
+    Ok(())
 }
 
 struct Chain {
@@ -150,9 +168,11 @@ impl Node {
         self.process.ensure_none("complaint about us", Duration::ZERO, |line| {
             line.text.contains(&label) && complaints.iter().any(|complaint| line.text.contains(complaint))
         })?;
-        self.process.wait_for("ping to us", Duration::ZERO, |line| {
-            line.text.contains(&label) && line.text.contains("Req  request sent method=ping")
-        })?;
+        for exchange in ["Req  request sent method=metadata", "Resp done method=status", "Resp done method=ping"] {
+            self.process.wait_for(exchange, Duration::ZERO, |line| {
+                line.text.contains(&label) && line.text.contains(exchange)
+            })?;
+        }
         let stats = self.get("/eth/v1/lodestar/gossip-peer-score-stats")?;
         let ours = stats.as_array().context("the scores are no list")?.iter().find(|peer| peer["peer_id"] == peer_id);
         let ours = ours.context("no gossip score for us: gossipsub was not negotiated")?;
