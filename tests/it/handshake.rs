@@ -1,8 +1,10 @@
 //! Two nodes that meet: who connects to whom, over what, and how they part.
 
 use std::net::UdpSocket;
+use std::time::Duration;
 
 use anyhow::Result;
+use beacond::chain::ChainConfig;
 use beacond::config::TransportConfig;
 use beacond::events::NodeEvent;
 use beacond::fault::Fault;
@@ -41,6 +43,48 @@ async fn a_node_that_stops_says_goodbye() -> Result<()> {
     assert_eq!(stayer.gone(leaver_id).await?, ("goodbye_received", Some(goodbye)));
     assert_eq!(stayer.peers(), []);
     Ok(())
+}
+
+#[tokio::test]
+async fn nodes_that_dial_each_other_at_once_keep_one_connection() -> Result<()> {
+    for address in ["/tcp/", "/quic-v1"].repeat(4) {
+        // slots of a tenth of a second: the heartbeats tell when the dust has settled
+        let chain = ChainConfig { slot_duration: Duration::from_millis(100), ..network(3) };
+        let [one, other] = [TestNode::start(Options::new(&chain)).await?, TestNode::start(Options::new(&chain)).await?];
+        let (to_one, to_other) = (one.multiaddr(address)?, other.multiaddr(address)?);
+        let (told_one, told_other) =
+            tokio::join!(one.handle.add_known_peer(to_other), other.handle.add_known_peer(to_one));
+        (told_one?, told_other?);
+
+        let peer_ids = [one.peer_id, other.peer_id];
+        let mut nodes = [one, other];
+        for (node, peer_id) in nodes.iter_mut().zip([peer_ids[1], peer_ids[0]]) {
+            node.ready(peer_id).await?;
+        }
+        for (node, peer_id) in nodes.iter_mut().zip([peer_ids[1], peer_ids[0]]) {
+            for _ in 0..4 {
+                node.wait("node.heartbeat", |event| matches!(event, NodeEvent::NodeHeartbeat { .. })).await?;
+            }
+            assert_eq!(node.peers(), [peer_id], "{address}");
+            let lost = node
+                .count(|event| matches!(event, NodeEvent::PeerDisconnected { reason, .. } if *reason != "duplicate"));
+            let rejected = node.count(|event| matches!(event, NodeEvent::HandshakeRejected { .. }));
+            assert_eq!((lost, rejected, node.count(is_goodbye)), (0, 0, 0), "{address}");
+        }
+        let [one, mut other] = nodes;
+        assert_eq!(one.stop().await?.goodbyes, 1);
+        assert_eq!(other.gone(peer_ids[0]).await?, ("goodbye_received", Some(1)), "{address}");
+    }
+    Ok(())
+}
+
+fn is_goodbye(event: &NodeEvent) -> bool {
+    match event {
+        NodeEvent::RpcServed { method, .. } | NodeEvent::RpcRequestFinished { method, .. } => {
+            method.starts_with("goodbye")
+        }
+        _ => false,
+    }
 }
 
 #[tokio::test]
