@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod discovery;
 mod garbage;
 mod handshake;
 mod hostile;
+mod recovery;
 mod support;

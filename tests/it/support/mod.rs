@@ -9,4 +9,4 @@ pub(crate) mod wire;
 pub(crate) use beacond::node::Find;
 pub(crate) use besieged::{Besieged, Refusal};
 pub(crate) use hostile::{Hostile, Script};
-pub(crate) use testnet::{Options, PATIENCE, TestNode, Testnet, fixed_ports, network};
+pub(crate) use testnet::{Options, TestNode, Testnet, fixed_ports, freed, network};

@@ -16,7 +16,7 @@ use beacond::types::{KnownPeer, Multiaddr, Muxer, PeerId, Root};
 use futures::FutureExt;
 use futures::future::select_all;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Generous: a scenario that needs it has failed.
@@ -36,11 +36,16 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Free ports.
+    pub(crate) const fn anywhere() -> ListenOn {
+        ListenOn { ip: LOCALHOST, tcp_port: 0, discovery_port: 0, quic_port: 0 }
+    }
+
     pub(crate) fn new(chain: &ChainConfig) -> Self {
         Self {
             identity: Identity::generate(),
             chain: chain.clone(),
-            on: ListenOn { ip: LOCALHOST, tcp_port: 0, discovery_port: 0, quic_port: 0 },
+            on: Self::anywhere(),
             find: Find::Nobody,
             transports: TransportConfig { tcp: true, quic: true, muxers: vec![Muxer::Yamux, Muxer::Mplex] },
             boot_nodes: Vec::new(),
@@ -61,6 +66,18 @@ pub(crate) fn fixed_ports() -> ListenOn {
     let (tcp_port, discovery_port) = (port(), port());
     let quic_port = std::iter::repeat_with(port).find(|port| *port != discovery_port).unwrap();
     ListenOn { ip: LOCALHOST, tcp_port, discovery_port, quic_port }
+}
+
+/// Waits until nobody has these ports any more: QUIC keeps its socket for a moment after its node has ended, to drain
+/// connections, and no event tells when that is over.
+pub(crate) async fn freed(on: ListenOn) -> Result<()> {
+    let freed = async {
+        let mut look = interval(Duration::from_millis(5));
+        while [on.quic_port, on.discovery_port].iter().any(|port| UdpSocket::bind((on.ip, *port)).is_err()) {
+            look.tick().await;
+        }
+    };
+    timeout(PATIENCE, freed).await.context("the ports stay in use")
 }
 
 /// A network like mainnet under other genesis values, at Fulu with all of its blobs.

@@ -1,0 +1,74 @@
+//! Peers that go away and come back as the same node at the same place.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use beacond::events::NodeEvent;
+use beacond::store::Identity;
+use beacond::types::KnownPeer;
+use tokio::time::Instant;
+
+use crate::support::{Options, TestNode, fixed_ports, freed, network};
+
+/// From the moment that a peer is back.
+const BACK_WITHIN: Duration = Duration::from_secs(30);
+
+/// Starts a node that can be started again.
+async fn start(seed: u8, identity: &Identity, on: beacond::config::ListenOn, knows: &[KnownPeer]) -> Result<TestNode> {
+    freed(on).await?;
+    let (identity, known_peers) = (identity.clone(), knows.to_vec());
+    TestNode::start(Options { identity, on, known_peers, ..Options::new(&network(seed)) }).await
+}
+
+#[tokio::test]
+async fn a_peer_that_stopped_is_found_again_when_it_is_back() -> Result<()> {
+    let (identity, on) = (Identity::generate(), fixed_ports());
+    for transport in ["/tcp/", "/quic-v1"] {
+        let peer = start(100, &identity, on, &[]).await?;
+        let mut node = start(100, &Identity::generate(), Options::anywhere(), &[peer.multiaddr(transport)?]).await?;
+        node.ready(identity.peer_id).await?;
+        peer.stop().await?;
+        assert_eq!(node.gone(identity.peer_id).await?, ("goodbye_received", Some(1)));
+        assert_eq!(node.peers(), []);
+        let back = Instant::now();
+        let _peer = start(100, &identity, on, &[]).await?;
+        node.ready(identity.peer_id).await?;
+        assert!(back.elapsed() < BACK_WITHIN, "{transport}: {:?}", back.elapsed());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_peer_that_was_killed_is_found_again_when_it_is_back() -> Result<()> {
+    let (identity, on) = (Identity::generate(), fixed_ports());
+    let peer = start(101, &identity, on, &[]).await?;
+    let mut node = start(101, &Identity::generate(), Options::anywhere(), &[peer.multiaddr("/tcp/")?]).await?;
+    node.ready(identity.peer_id).await?;
+    peer.kill().await?;
+    assert_eq!(node.gone(identity.peer_id).await?, ("closed_by_peer", None));
+    let back = Instant::now();
+    let _peer = start(101, &identity, on, &[]).await?;
+    node.ready(identity.peer_id).await?;
+    assert!(back.elapsed() < BACK_WITHIN, "{:?}", back.elapsed());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_killed_node_has_its_peers_again_whether_or_not_they_noticed() -> Result<()> {
+    for transport in ["/tcp/", "/quic-v1"] {
+        let mut node = start(102, &Identity::generate(), Options::anywhere(), &[]).await?;
+        let (identity, on, knows) = (Identity::generate(), fixed_ports(), [node.multiaddr(transport)?]);
+        let peer = start(102, &identity, on, &knows).await?;
+        node.ready(identity.peer_id).await?;
+        peer.kill().await?;
+        let back = Instant::now();
+        let mut peer = start(102, &identity, on, &knows).await?;
+        node.ready(identity.peer_id).await?;
+        peer.ready(node.peer_id).await?;
+        assert!(back.elapsed() < BACK_WITHIN, "{transport}: {:?}", back.elapsed());
+        assert_eq!(node.peers(), [identity.peer_id]);
+        let gone = |event: &NodeEvent| matches!(event, NodeEvent::PeerDisconnected { .. });
+        assert_eq!((node.count(gone), peer.count(gone)), (1, 0), "{transport}");
+    }
+    Ok(())
+}
