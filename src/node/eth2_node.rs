@@ -499,6 +499,10 @@ impl Eth2Node {
             self.fork_since = chain.fork.since;
             self.on_fork(&chain);
         }
+        // a Status of the other side is accepted near a boundary; past it, whoever sent one must have followed
+        let digests = self.handshaker.local.accepted_digests();
+        let is_stale = |status: &StatusMessage| !digests.contains(status.fork_digest);
+        self.peers.refresh_status_where(is_stale, now, &mut self.rng);
         let counts = self.peers.counts();
         self.emit(NodeEvent::NodeHeartbeat {
             slot,

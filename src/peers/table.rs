@@ -155,7 +155,12 @@ impl<C: Copy + Eq> Peers<C> {
 
     /// Makes the status of every peer due, spread over two seconds: our own status has changed at a fork.
     pub fn refresh_status_all(&mut self, now: Instant, rng: &mut impl Rng) {
-        for peer in self.peers.values_mut() {
+        self.refresh_status_where(|_| true, now, rng);
+    }
+
+    /// Makes the status of those peers due, spread over two seconds, whose last one is `stale`.
+    pub fn refresh_status_where(&mut self, stale: impl Fn(&StatusMessage) -> bool, now: Instant, rng: &mut impl Rng) {
+        for peer in self.peers.values_mut().filter(|peer| stale(&peer.record.status)) {
             peer.timers.hasten_status(now + STATUS_SPREAD.mul_f64(rng.random_range(0.0..=1.0)));
         }
     }
@@ -397,6 +402,19 @@ mod tests {
             assert_eq!(due(&mut peers, start + seconds(interval)), []);
             assert_eq!(due(&mut peers, start + seconds(interval + 5)), [UpkeepAction::Status]);
         }
+    }
+
+    #[test]
+    fn only_peers_whose_status_is_stale_are_asked_again() {
+        let (mut peers, now) = table();
+        for n in [100, 101] {
+            assert_eq!(peers.try_admit(record(n, 1, Direction::Outbound, now)), Admission::Accepted);
+        }
+        let status = StatusMessage { head_slot: crate::types::Slot(9), ..peers.get(&peer(101)).unwrap().status };
+        peers.on_status(&peer(101), status, now);
+        peers.refresh_status_where(|status| status.head_slot.0 == 9, now, &mut ChaCha8Rng::seed_from_u64(1));
+        let due: Vec<_> = peers.due_upkeep(now + STATUS_SPREAD).into_iter().map(|upkeep| upkeep.peer_id).collect();
+        assert_eq!(due, [peer(101)]);
     }
 
     #[test]
