@@ -36,18 +36,12 @@ use crate::switch::{ListenError, Switch, SwitchEnds, SwitchLimits, SwitchSetting
 use crate::tasks::TaskGroup;
 use crate::time::SlotClock;
 use crate::transport::{self, TransportError};
-use crate::types::{Attnets, Enr, ForkName, KnownPeer, MetaData, Multiaddr, Syncnets};
+use crate::types::{Attnets, Enr, KnownPeer, MetaData, Multiaddr, Syncnets};
 
 /// Candidates that discovery found and the node has not taken; **wait**: lookups pause.
 ///
 /// 256 × about 1.5 KiB = 384 KiB.
 const CANDIDATES: usize = 256;
-
-/// Custody groups that every node must claim from Fulu on.
-///
-/// Peers disconnect from a node that claims fewer; columns are not served yet, and requests for them find no protocol.
-/// [spec v1.6.0, custody](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/das-core.md#custody-setting)
-const CUSTODY_REQUIREMENT: u64 = 4;
 
 /// How peers are found.
 #[derive(Clone, Debug)]
@@ -160,14 +154,14 @@ impl Eth2NodeBuilder {
         self
     }
 
-    /// What this node tells of its subnets and custody, for the record and for metadata alike.
+    /// What this node tells of its subnets and custody, for the record and for metadata alike: no subnets, since no
+    /// topic is joined, and the custody groups that peers insist on, of which nothing is served yet.
     pub(super) fn metadata(&self) -> MetaData {
-        let is_fulu_scheduled = self.chain.fork_epoch(ForkName::Fulu).is_some();
         MetaData {
             seq_number: self.metadata_seq,
             attnets: Attnets::default(),
             syncnets: Some(Syncnets::default()),
-            custody_group_count: Some(if is_fulu_scheduled { CUSTODY_REQUIREMENT } else { 0 }),
+            custody_group_count: Some(self.chain.custody_requirement()),
         }
     }
 
