@@ -12,14 +12,14 @@ mod upgrade;
 
 use std::time::Duration;
 
-pub use addr::{ip_of, is_dialable_by, transport_of};
+pub use addr::{ip_of, transport_of};
 pub use failure::UpgradeFailure;
 pub use muxer_log::MuxerLog;
 
 use libp2p::PeerId;
 use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::{Boxed, MemoryTransport, OptionalTransport};
+use libp2p::core::transport::{Boxed, OptionalTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{dns, noise, quic, tcp};
@@ -81,22 +81,6 @@ pub fn warm_up() {
     // a source that fails now fails at the first handshake again, and is reported there
     let _ = aws_lc_rs::rand::fill(&mut [0; 32]);
     tracing::debug!(duration_ms = fine_milliseconds(started.elapsed()), "random source of TLS seeded");
-}
-
-/// Builds an in-process transport for tests, secured and multiplexed as TCP is.
-///
-/// # Errors
-/// [`TransportError::Noise`] when the key cannot sign.
-pub fn build_memory(keypair: &Keypair, muxers: &[Muxer]) -> Result<(BoxedTransport, MuxerLog), TransportError> {
-    let log = MuxerLog::default();
-    let tagging = log.clone();
-    let transport = MemoryTransport::default()
-        .upgrade(negotiation(muxers))
-        .authenticate(noise::Config::new(keypair)?)
-        .multiplex(MuxerUpgrade::new(muxers))
-        .map(move |output, endpoint| tagging.tagged(output, &endpoint))
-        .boxed();
-    Ok((transport, log))
 }
 
 /// QUIC and TCP as configured, for IP addresses only.
