@@ -245,6 +245,7 @@ impl Eth2NodeBuilder {
             early_goodbyes: Default::default(),
             outbound: JoinSet::new(),
             inbound: JoinSet::new(),
+            attempted: Default::default(),
             errands: JoinSet::new(),
             postponed: VecDeque::new(),
             switch_events,

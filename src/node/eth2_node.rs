@@ -4,13 +4,13 @@
 //! own and come back as values; the loop never awaits the network. Here, and only here, a fault becomes a back-off,
 //! a goodbye or a disconnect.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -67,6 +67,8 @@ pub struct Eth2Node {
     pub(super) outbound: JoinSet<Attempt>,
     /// Attempts that peers began, at most [`Limits::max_pending_inbound`](crate::peers::Limits).
     pub(super) inbound: JoinSet<Attempt>,
+    /// With whom the attempts of either direction are.
+    pub(super) attempted: HashMap<task::Id, PeerId>,
     pub(super) errands: JoinSet<Option<Errand>>,
     pub(super) postponed: VecDeque<Upkeep<ConnectionId>>,
     pub(super) switch_events: mpsc::Receiver<SwitchEvent>,
@@ -149,8 +151,8 @@ impl Eth2Node {
                 () = stop.cancelled() => break,
                 () = group.cancelled() => break,
                 Some(report) = self.reports.recv() => self.on_report(report),
-                Some(done) = self.outbound.join_next() => self.on_attempt(done),
-                Some(done) = self.inbound.join_next() => self.on_attempt(done),
+                Some(done) = self.outbound.join_next_with_id() => self.on_attempt(done),
+                Some(done) = self.inbound.join_next_with_id() => self.on_attempt(done),
                 Some(done) = self.errands.join_next() => self.on_errand(done),
                 Some(event) = self.switch_events.recv() => self.on_switch_event(event),
                 Some(command) = self.commands.recv() => self.on_command(command),
@@ -187,7 +189,9 @@ impl Eth2Node {
         let limits = *self.peers.limits();
         while self.outbound.len() < limits.max_pending_outbound {
             let Some(candidate) = self.queue.next(self.want(now), now) else { return };
-            self.outbound.spawn(attempt_outbound(self.handshaker.clone(), candidate));
+            let peer_id = candidate.peer_id;
+            let attempt = self.outbound.spawn(attempt_outbound(self.handshaker.clone(), candidate));
+            self.attempted.insert(attempt.id(), peer_id);
         }
     }
 
@@ -232,7 +236,9 @@ impl Eth2Node {
         if let Err(exceeded) = self.peers.check(Direction::Inbound, &raw.address, known || held) {
             return self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
         }
-        self.inbound.spawn(shake_hands(self.handshaker.clone(), Connection::new(raw)));
+        let peer_id = raw.peer_id;
+        let attempt = self.inbound.spawn(shake_hands(self.handshaker.clone(), Connection::new(raw)));
+        self.attempted.insert(attempt.id(), peer_id);
     }
 
     /// Refuses a connection for want of a place.
@@ -244,9 +250,10 @@ impl Eth2Node {
         self.emit(tell::handshake_rejected(&refused, self.is_bootstrap(&refused.raw.peer_id)));
     }
 
-    fn on_attempt(&mut self, done: Result<Attempt, tokio::task::JoinError>) {
+    fn on_attempt(&mut self, done: Result<(task::Id, Attempt), JoinError>) {
+        self.attempted.remove(&done.as_ref().map_or_else(JoinError::id, |(id, _)| *id));
         let attempt = match done {
-            Ok(attempt) => attempt,
+            Ok((_, attempt)) => attempt,
             // the queue gives the peer up by itself once the attempt's time is over
             Err(error) => return tracing::error!(%error, "an attempt died"),
         };
@@ -289,10 +296,11 @@ impl Eth2Node {
     fn on_refused(&mut self, refused: &Refused) {
         let (peer_id, direction, fault) = (refused.raw.peer_id, refused.raw.direction, refused.rejection.fault);
         let goodbye = self.early_goodbyes.remove(&peer_id);
-        let cause = goodbye.map_or_else(|| Cause::from(fault), Cause::from);
+        // both sides had dialled, and the peer has closed the connection that both give up
+        let second = refused.rejection.goodbye.is_none() && goodbye.is_none() && self.is_met_otherwise(&peer_id);
+        let cause = if second { Cause::Local } else { goodbye.map_or_else(|| Cause::from(fault), Cause::from) };
         self.queue.on_outcome(peer_id, Outcome::Failed { direction, cause }, Instant::now(), &mut self.rng);
-        if fault == Fault::Transient && self.peers.get(&peer_id).is_some() {
-            // both sides had dialled, and the peer has closed the connection that both give up
+        if second {
             return tracing::debug!(%peer_id, step = refused.step, "second connection closed");
         }
         let bootstrap = self.is_bootstrap(&peer_id);
@@ -304,6 +312,11 @@ impl Eth2Node {
             });
         }
         self.emit(tell::handshake_rejected(refused, bootstrap));
+    }
+
+    /// Whether the peer is ready, or is being attempted, over another connection than the one that has just ended.
+    fn is_met_otherwise(&self, peer_id: &PeerId) -> bool {
+        self.peers.get(peer_id).is_some() || self.attempted.values().any(|other| other == peer_id)
     }
 
     fn on_ready(&mut self, connection: Connection<Ready>) {
@@ -389,10 +402,12 @@ impl Eth2Node {
         if let Some(cause) = &cause {
             tracing::debug!(peer_id = %record.peer_id, error = %cause, "connection closed");
         }
-        let ending = session.ending.unwrap_or_else(|| Ending {
-            reason: tell::close_reason(cause.as_deref()),
-            goodbye: None,
-            cause: Cause::Closed,
+        let ending = session.ending.unwrap_or_else(|| {
+            // both sides had dialled, and the peer has decided first
+            let second = self.is_met_otherwise(&record.peer_id);
+            let lost = || (tell::close_reason(cause.as_deref()), Cause::Closed);
+            let (reason, cause) = if second { ("duplicate", Cause::Local) } else { lost() };
+            Ending { reason, goodbye: None, cause }
         });
         self.emit(tell::disconnected(&record, ending.reason, ending.goodbye));
         self.queue.on_outcome(record.peer_id, Outcome::Gone { cause: ending.cause }, Instant::now(), &mut self.rng);
@@ -458,7 +473,7 @@ impl Eth2Node {
         }
     }
 
-    fn on_errand(&mut self, done: Result<Option<Errand>, tokio::task::JoinError>) {
+    fn on_errand(&mut self, done: Result<Option<Errand>, JoinError>) {
         match done {
             Ok(Some(Errand::Pong(peer_id, seq_number))) => {
                 self.peers.on_ping(&peer_id, seq_number, Instant::now());

@@ -3,5 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod garbage;
 mod handshake;
+mod hostile;
 mod support;

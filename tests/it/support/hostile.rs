@@ -1,16 +1,22 @@
 //! A peer that speaks libp2p properly and the consensus protocols as the test tells it to.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
+use beacond::chain::{ChainConfig, ChainHead, ForkSchedule, derive_status};
 use beacond::config::TransportConfig;
-use beacond::rpc::methods;
+use beacond::events::Events;
+use beacond::rpc::codec::{SizeBounds, encode_message, read_message};
+use beacond::rpc::{Method, RpcTimeouts, call, methods};
 use beacond::switch::{InboundStream, RawConnection, Switch, SwitchEnds, SwitchEvent, SwitchLimits, SwitchSettings};
 use beacond::tasks::TaskGroup;
+use beacond::time::SlotClock;
 use beacond::transport;
-use beacond::types::{KnownPeer, Multiaddr, Muxer, PeerId};
+use beacond::types::{GoodbyeReason, KnownPeer, MetaData, Multiaddr, Muxer, PeerId, StatusMessage};
+use futures::{AsyncReadExt, AsyncWriteExt};
+use libp2p::StreamProtocol;
 use libp2p::identity::Keypair;
 use tokio::time::timeout;
+
+use super::testnet::PATIENCE;
 
 /// A switch without a node behind it.
 pub(crate) struct Hostile {
@@ -20,14 +26,63 @@ pub(crate) struct Hostile {
     tasks: TaskGroup,
 }
 
+/// What such a peer answers.
+#[derive(Clone)]
+pub(crate) struct Script {
+    pub(crate) status: StatusMessage,
+    pub(crate) metadata: MetaData,
+    raw: Option<(&'static str, Vec<u8>)>,
+}
+
+impl Script {
+    /// The answers of an honest peer of this network that has nothing but genesis.
+    pub(crate) fn honest(chain: &ChainConfig) -> Self {
+        let epoch = SlotClock::system(chain.genesis_time, chain.slot_duration).epoch();
+        let fork = ForkSchedule::new(chain).state_at(epoch);
+        let status = derive_status(&fork, &ChainHead::Genesis { block_root: chain.genesis_block_root });
+        Self { status, metadata: MetaData::default(), raw: None }
+    }
+
+    /// The same with another Status.
+    pub(crate) fn with_status(self, status: StatusMessage) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The same, but these bytes as the whole answer to one method.
+    pub(crate) fn answering(self, method: &'static str, bytes: Vec<u8>) -> Self {
+        Self { raw: Some((method, bytes)), ..self }
+    }
+
+    fn answer(&self, protocol: &str) -> Vec<u8> {
+        if let Some((method, bytes)) = &self.raw
+            && protocol.contains(method)
+        {
+            return bytes.clone();
+        }
+        let (method, protocol) = methods::find(protocol).unwrap();
+        let ssz = match method.name {
+            "status" => methods::Status::encode_response(&self.status, protocol),
+            "metadata" => methods::Metadata::encode_response(&self.metadata, protocol),
+            "ping" => methods::Ping::encode_response(&self.metadata.seq_number, protocol),
+            other => unreachable!("{other} has no answer in a script"),
+        };
+        [vec![0], encode_message(&ssz)].concat()
+    }
+}
+
 impl Hostile {
+    /// Speaks every protocol.
     pub(crate) async fn start() -> Result<Self> {
+        Self::speaking(methods::protocol_ids().collect()).await
+    }
+
+    /// Speaks these protocols alone.
+    pub(crate) async fn speaking(protocols: Vec<StreamProtocol>) -> Result<Self> {
         let keypair = Keypair::generate_secp256k1();
         let peer_id = keypair.public().to_peer_id();
         let transports = TransportConfig { tcp: true, quic: false, muxers: vec![Muxer::Yamux] };
         let (transport, muxers) = transport::build(&keypair, &transports)?;
         let limits = SwitchLimits { pending_inbound: 64, pending_outbound: 64, established: 64 };
-        let protocols = methods::protocol_ids().collect();
         let settings = SwitchSettings { keypair, transport, muxers, protocols, limits, metrics: None };
         let (mut switch, ends) = Switch::new(settings);
         let address = switch.listen("/ip4/127.0.0.1/tcp/0".parse()?, "--port").await?;
@@ -49,7 +104,7 @@ impl Hostile {
                 }
             }
         };
-        timeout(Duration::from_secs(40), inbound).await.context("nobody dials")?
+        timeout(PATIENCE, inbound).await.context("nobody dials")?
     }
 
     /// A connection to a node.
@@ -58,20 +113,69 @@ impl Hostile {
         Ok(self.ends.handle.dial(*peer_id, vec![address.clone()]).await?)
     }
 
-    /// The next stream that a node opens with us, whatever it is for.
-    pub(crate) async fn stream(&mut self) -> Result<InboundStream> {
-        let stream = timeout(Duration::from_secs(40), self.ends.inbound_streams.recv()).await;
-        stream.context("nobody asks")?.context("the switch runs")
+    /// Answers by the script until the node asks by this method; that stream, nothing read from it.
+    pub(crate) async fn play_until(&mut self, method: &str, script: &Script) -> Result<InboundStream> {
+        let asked = async {
+            loop {
+                let mut stream = self.ends.inbound_streams.recv().await.context("the switch runs")?;
+                if stream.protocol.as_ref().contains(method) {
+                    return Ok(stream);
+                }
+                stream.stream.read_to_end(&mut Vec::new()).await?;
+                stream.stream.write_all(&script.answer(stream.protocol.as_ref())).await?;
+                stream.stream.close().await?;
+            }
+        };
+        timeout(PATIENCE, asked).await.context("nobody asks")?
     }
 
-    /// The next stream for a method, others are reset.
-    pub(crate) async fn stream_for(&mut self, method: &str) -> Result<InboundStream> {
-        loop {
-            let stream = self.stream().await?;
-            if stream.protocol.as_ref().contains(method) {
-                return Ok(stream);
+    /// Answers by the script until the node says goodbye or hangs up; the goodbye, if there was one.
+    pub(crate) async fn play(&mut self, script: &Script) -> Result<Option<GoodbyeReason>> {
+        let played = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    stream = self.ends.inbound_streams.recv() => {
+                        let InboundStream { protocol, mut stream, .. } = stream.context("the switch runs")?;
+                        let mut request = Vec::new();
+                        stream.read_to_end(&mut request).await?;
+                        if protocol.as_ref().contains("goodbye") {
+                            let reason = read_message(&mut &request[..], SizeBounds::exactly(8)).await?;
+                            return Ok(Some(GoodbyeReason(u64::from_le_bytes(reason.as_slice().try_into()?))));
+                        }
+                        stream.write_all(&script.answer(protocol.as_ref())).await?;
+                        stream.close().await?;
+                    }
+                    event = self.ends.events.recv() => {
+                        if let SwitchEvent::Closed { .. } = event.context("the switch runs")? {
+                            return Ok(None);
+                        }
+                    }
+                }
             }
-        }
+        };
+        timeout(PATIENCE, played).await.context("the node neither hangs up nor says goodbye")?
+    }
+
+    /// Asks over a connection for Status, in the newest version.
+    pub(crate) async fn ask_status(&self, connection: &RawConnection, script: &Script) -> Result<StatusMessage> {
+        let RawConnection { opener, peer_id, .. } = connection;
+        let (timeouts, events) = (RpcTimeouts::default(), Events::default());
+        Ok(call::<methods::Status>(opener, *peer_id, &script.status, &timeouts, &events).await?)
+    }
+
+    /// Sends these bytes as a whole request and returns the whole answer.
+    pub(crate) async fn request(&self, connection: &RawConnection, protocol: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+        let protocol = StreamProtocol::try_from_owned(protocol.to_owned())?;
+        let exchange = async {
+            let mut stream = connection.opener.open(vec![protocol]).await?.stream;
+            stream.write_all(bytes).await?;
+            stream.close().await?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await?;
+            Ok(answer)
+        };
+        timeout(PATIENCE, exchange).await.context("no answer to a request")?
     }
 
     /// Closes a connection.

@@ -1,7 +1,12 @@
 //! What the scenarios are told with.
 
+mod besieged;
 mod hostile;
+pub(crate) mod malformed;
 mod testnet;
+pub(crate) mod wire;
 
-pub(crate) use hostile::Hostile;
-pub(crate) use testnet::{Options, TestNode, Testnet, network};
+pub(crate) use beacond::node::Find;
+pub(crate) use besieged::{Besieged, Refusal};
+pub(crate) use hostile::{Hostile, Script};
+pub(crate) use testnet::{Options, PATIENCE, TestNode, Testnet, fixed_ports, network};

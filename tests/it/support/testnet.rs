@@ -1,6 +1,6 @@
 //! A network of nodes in one process: real TCP, QUIC and UDP on loopback, free ports, one bus of events each.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +13,20 @@ use beacond::node::{Eth2NodeBuilder, Farewell, Find, NodeHandle};
 use beacond::store::Identity;
 use beacond::tasks::TaskGroup;
 use beacond::types::{KnownPeer, Multiaddr, Muxer, PeerId, Root};
+use futures::FutureExt;
+use futures::future::select_all;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Generous: a scenario that needs it has failed.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a test may choose of a node.
 pub(crate) struct Options {
+    pub(crate) identity: Identity,
     pub(crate) chain: ChainConfig,
+    pub(crate) on: ListenOn,
     pub(crate) find: Find,
     pub(crate) transports: TransportConfig,
     pub(crate) boot_nodes: Vec<KnownPeer>,
@@ -34,7 +38,9 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn new(chain: &ChainConfig) -> Self {
         Self {
+            identity: Identity::generate(),
             chain: chain.clone(),
+            on: ListenOn { ip: LOCALHOST, tcp_port: 0, discovery_port: 0, quic_port: 0 },
             find: Find::Nobody,
             transports: TransportConfig { tcp: true, quic: true, muxers: vec![Muxer::Yamux, Muxer::Mplex] },
             boot_nodes: Vec::new(),
@@ -43,6 +49,18 @@ impl Options {
             handshake_deadline: Duration::from_secs(15),
         }
     }
+}
+
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Ports that a node can have again after it stopped: free now, and below the range from which systems give out free
+/// ports, so that no other test is given one meanwhile.
+pub(crate) fn fixed_ports() -> ListenOn {
+    let is_free = |port| TcpListener::bind((LOCALHOST, port)).is_ok() && UdpSocket::bind((LOCALHOST, port)).is_ok();
+    let port = || std::iter::repeat_with(|| rand::random_range(10_000..32_000)).find(|port| is_free(*port)).unwrap();
+    let (tcp_port, discovery_port) = (port(), port());
+    let quic_port = std::iter::repeat_with(port).find(|port| *port != discovery_port).unwrap();
+    ListenOn { ip: LOCALHOST, tcp_port, discovery_port, quic_port }
 }
 
 /// A network like mainnet under other genesis values, at Fulu with all of its blobs.
@@ -60,7 +78,8 @@ pub(crate) fn network(seed: u8) -> ChainConfig {
 pub(crate) struct TestNode {
     pub(crate) peer_id: PeerId,
     pub(crate) handle: NodeHandle,
-    pub(crate) events: Subscription,
+    events: Subscription,
+    history: Vec<Arc<NodeEvent>>,
     stop: CancellationToken,
     running: JoinSet<Farewell>,
     tasks: TaskGroup,
@@ -68,9 +87,7 @@ pub(crate) struct TestNode {
 
 impl TestNode {
     pub(crate) async fn start(options: Options) -> Result<Self> {
-        let identity = Identity::generate();
-        let peer_id = identity.peer_id;
-        let on = ListenOn { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), tcp_port: 0, discovery_port: 0, quic_port: 0 };
+        let peer_id = options.identity.peer_id;
         let events = Events::default();
         let subscription = events.subscribe();
         let tasks = TaskGroup::new();
@@ -83,28 +100,81 @@ impl TestNode {
             enr_auto_update: false,
         };
         let peers = PeersConfig { target: options.target, known_peers: options.known_peers };
-        let listen = ListenConfig { v4: Some(on), v6: None };
-        let builder = Eth2NodeBuilder::new(identity, options.chain, listen, options.transports, discovery, peers)
-            .events(events)
-            .registry(HandshakeRegistry::eth2().with_deadline(options.handshake_deadline))
-            .find(options.find);
+        let listen = ListenConfig { v4: Some(options.on), v6: None };
+        let builder =
+            Eth2NodeBuilder::new(options.identity, options.chain, listen, options.transports, discovery, peers)
+                .events(events)
+                .registry(HandshakeRegistry::eth2().with_deadline(options.handshake_deadline))
+                .find(options.find);
         let (node, handle) = builder.build(&tasks).await?;
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
         running.spawn(node.run(stop.clone()));
-        Ok(Self { peer_id, handle, events: subscription, stop, running, tasks })
+        Ok(Self { peer_id, handle, events: subscription, history: Vec::new(), stop, running, tasks })
+    }
+
+    async fn next(&mut self) -> Result<Arc<NodeEvent>> {
+        let event = self.events.next().await.context("the bus is closed")?;
+        self.history.push(event.clone());
+        Ok(event)
     }
 
     /// Waits until something happens; what happened before the last wait is not seen again.
-    pub(crate) async fn wait(&mut self, what: &str, is_it: impl FnMut(&NodeEvent) -> bool) -> Result<Arc<NodeEvent>> {
-        let seen = timeout(PATIENCE, self.events.wait_for(is_it)).await;
-        seen.with_context(|| format!("{} waits in vain for {what}", self.peer_id))?.context("the bus is closed")
+    pub(crate) async fn wait(
+        &mut self,
+        what: &str,
+        mut is_it: impl FnMut(&NodeEvent) -> bool,
+    ) -> Result<Arc<NodeEvent>> {
+        let peer_id = self.peer_id;
+        let seen = async {
+            loop {
+                let event = self.next().await?;
+                if is_it(&event) {
+                    return Ok(event);
+                }
+            }
+        };
+        timeout(PATIENCE, seen).await.with_context(|| format!("{peer_id} waits in vain for {what}"))?
+    }
+
+    /// Waits until everything that has happened so far is enough.
+    pub(crate) async fn until(&mut self, what: &str, enough: impl Fn(&[Arc<NodeEvent>]) -> bool) -> Result<()> {
+        let peer_id = self.peer_id;
+        let seen = async {
+            while !enough(self.history()) {
+                self.next().await?;
+            }
+            Ok(())
+        };
+        timeout(PATIENCE, seen).await.with_context(|| format!("{peer_id} waits in vain for {what}"))?
+    }
+
+    /// Everything that has happened so far.
+    pub(crate) fn history(&mut self) -> &[Arc<NodeEvent>] {
+        while let Some(Some(event)) = self.events.next().now_or_never() {
+            self.history.push(event);
+        }
+        &self.history
+    }
+
+    /// How often something has happened so far.
+    pub(crate) fn count(&mut self, is_it: impl Fn(&NodeEvent) -> bool) -> usize {
+        self.history().iter().filter(|event| is_it(event)).count()
     }
 
     /// Waits until handshakes with `peer_id` are complete.
     pub(crate) async fn ready(&mut self, peer_id: PeerId) -> Result<Arc<NodeEvent>> {
         let is_it = move |event: &NodeEvent| matches!(event, NodeEvent::HandshakeCompleted { peer_id: seen, .. } if *seen == peer_id);
         self.wait("handshake.completed", is_it).await
+    }
+
+    /// Waits until a ready peer is gone, and says why and with which goodbye.
+    pub(crate) async fn gone(&mut self, peer_id: PeerId) -> Result<(&'static str, Option<u64>)> {
+        let is_it = move |event: &NodeEvent| matches!(event, NodeEvent::PeerDisconnected { peer_id: seen, .. } if *seen == peer_id);
+        match &*self.wait("peer.disconnected", is_it).await? {
+            NodeEvent::PeerDisconnected { reason, goodbye_code, .. } => Ok((*reason, *goodbye_code)),
+            _ => unreachable!("waited for it"),
+        }
     }
 
     /// The first listening address of this transport, as a peer to dial.
@@ -130,6 +200,13 @@ impl TestNode {
         timeout(PATIENCE, self.tasks.wait()).await.context("tasks outlive the node")?;
         Ok(farewell)
     }
+
+    /// Ends without a word, as a process that is killed, and waits until the sockets are closed.
+    pub(crate) async fn kill(mut self) -> Result<()> {
+        self.running.shutdown().await;
+        self.tasks.cancel();
+        timeout(PATIENCE, self.tasks.wait()).await.context("tasks outlive the node")
+    }
 }
 
 impl Drop for TestNode {
@@ -154,6 +231,17 @@ impl Testnet {
             nodes.push(TestNode::start(Options { boot_nodes: vec![boot_node.clone()], ..options() }).await?);
         }
         Ok(Self { nodes })
+    }
+
+    /// Waits until something holds of all nodes together; looks whenever something happened at one of them.
+    pub(crate) async fn until(&mut self, what: &str, holds: impl Fn(&[TestNode]) -> bool) -> Result<()> {
+        let held = async {
+            while !holds(&self.nodes) {
+                select_all(self.nodes.iter_mut().map(|node| node.next().boxed())).await.0?;
+            }
+            anyhow::Ok(())
+        };
+        timeout(PATIENCE, held).await.with_context(|| format!("waiting in vain for {what}"))?
     }
 
     /// Starts a node, and one that is told to dial it over this transport.

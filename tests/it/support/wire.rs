@@ -1,0 +1,72 @@
+//! A client that speaks the lower layers of libp2p by hand, as far as a test wants, and anything from there on.
+
+use anyhow::{Context, Result, ensure};
+use beacond::types::{KnownPeer, Multiaddr};
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use libp2p::core::upgrade::OutboundConnectionUpgrade;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::noise;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
+
+use super::testnet::PATIENCE;
+
+/// Connects to a node's TCP listener.
+pub(crate) async fn connect(node: &KnownPeer) -> Result<Compat<TcpStream>> {
+    let KnownPeer::Multiaddr { address, .. } = node else { anyhow::bail!("a multiaddr is dialled") };
+    Ok(TcpStream::connect(("127.0.0.1", port(address)?)).await?.compat())
+}
+
+/// The port of an address, TCP or UDP.
+pub(crate) fn port(address: &Multiaddr) -> Result<u16> {
+    let mut ports = address.iter().filter_map(|part| match part {
+        Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
+        _ => None,
+    });
+    ports.next().context("an address without a port")
+}
+
+/// Proposes one protocol by multistream-select 1.0 and returns the answer: the protocol itself, or `na`.
+pub(crate) async fn propose<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, protocol: &str) -> Result<String> {
+    let proposal = async {
+        stream.write_all(&[line("/multistream/1.0.0"), line(protocol)].concat()).await?;
+        stream.flush().await?;
+        let header = read_line(stream).await?;
+        ensure!(header == "/multistream/1.0.0", "{header}");
+        read_line(stream).await
+    };
+    timeout(PATIENCE, proposal).await.context("no answer to a proposal")?
+}
+
+/// Connects and secures the connection by Noise.
+pub(crate) async fn secure(node: &KnownPeer) -> Result<noise::Output<Compat<TcpStream>>> {
+    let mut stream = connect(node).await?;
+    ensure!(propose(&mut stream, "/noise").await? == "/noise");
+    let noise = noise::Config::new(&Keypair::generate_secp256k1())?;
+    Ok(timeout(PATIENCE, noise.upgrade_outbound(stream, "/noise")).await??.1)
+}
+
+/// Sends bytes and waits until the node hangs up.
+pub(crate) async fn provoke<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> Result<()> {
+    let provoked = async {
+        // an error is a reset, and so an end
+        if stream.write_all(bytes).await.is_ok() && stream.flush().await.is_ok() {
+            while stream.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {}
+        }
+    };
+    timeout(PATIENCE, provoked).await.context("the node does not hang up")
+}
+
+fn line(text: &str) -> Vec<u8> {
+    [&[text.len() as u8 + 1][..], text.as_bytes(), b"\n"].concat()
+}
+
+async fn read_line<S: AsyncRead + Unpin>(stream: &mut S) -> Result<String> {
+    let mut length = [0];
+    stream.read_exact(&mut length).await?;
+    let mut text = vec![0; length[0].into()];
+    stream.read_exact(&mut text).await?;
+    Ok(String::from_utf8(text)?.trim_end().to_owned())
+}
