@@ -235,7 +235,8 @@ catalogue! {
         direction: Direction,
         /// What carried the bytes.
         transport: Transport,
-        /// `closed_by_peer`, `connection_lost`, `goodbye_received`, `ping_timeout`, `shutdown`, or what was
+        /// `closed_by_peer`, `connection_lost`, `goodbye_received`, `ping_timeout`, `shutdown`, `duplicate` (both sides had
+        /// dialled, and the peer gave this connection up before the other one was ready), or what was
         /// wrong with a later Status: `wrong_fork_digest`, `finalized_conflict`, `finalized_in_future`, `head_in_future`,
         /// `finalized_after_head`.
         reason: &'static str,
