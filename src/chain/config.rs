@@ -115,11 +115,22 @@ pub struct ChainConfig {
     pub bootnodes: Vec<KnownPeer>,
 }
 
+/// [spec v1.6.0, custody](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/das-core.md#custody-setting)
+const CUSTODY_REQUIREMENT: u64 = 4;
+
 impl ChainConfig {
     /// The first epoch of a fork; `None` while it is not scheduled.
     #[must_use]
     pub fn fork_epoch(&self, fork: ForkName) -> Option<Epoch> {
         self.forks.get(&fork)?.epoch
+    }
+
+    /// Custody groups that every node of this network must claim; none before Fulu is scheduled.
+    ///
+    /// Peers leave a node that claims fewer.
+    #[must_use]
+    pub fn custody_requirement(&self) -> u64 {
+        if self.fork_epoch(ForkName::Fulu).is_some() { CUSTODY_REQUIREMENT } else { 0 }
     }
 
     /// Checks what makes a schedule: order of the forks, blob schedule, slot length.

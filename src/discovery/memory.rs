@@ -56,27 +56,18 @@ pub struct MemoryDiscovery {
 }
 
 impl MemoryDiscovery {
-    /// Joins `directory` with a record that `key` signs. `seed` decides the order in which others are found.
-    ///
-    /// # Errors
-    /// [`EnrError`], as for [`build_enr`].
-    pub fn join(
-        directory: &MemoryDirectory,
-        key: CombinedKey,
-        content: &EnrContent,
-        seed: u64,
-        events: Events,
-    ) -> Result<Self, EnrError> {
-        let enr = build_enr(&key, None, content)?;
+    /// Joins `directory` with a record that `key` has signed. `seed` decides the order in which others are found.
+    #[must_use]
+    pub fn join(directory: &MemoryDirectory, key: CombinedKey, enr: Enr, seed: u64, events: Events) -> Self {
         directory.insert(enr.clone());
-        Ok(Self {
+        Self {
             directory: directory.clone(),
             key,
             local: watch::Sender::new(enr),
             stopped: AtomicBool::new(false),
             rng: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
             events,
-        })
+        }
     }
 
     fn lookup(&self) -> Result<Vec<Enr>, LookupError> {
@@ -156,8 +147,9 @@ mod tests {
     use crate::types::ForkDigest;
 
     fn join(directory: &MemoryDirectory, seed: u64) -> MemoryDiscovery {
-        MemoryDiscovery::join(directory, CombinedKey::generate_secp256k1(), &content(), seed, Events::default())
-            .unwrap()
+        let key = CombinedKey::generate_secp256k1();
+        let enr = build_enr(&key, None, &content()).unwrap();
+        MemoryDiscovery::join(directory, key, enr, seed, Events::default())
     }
 
     #[tokio::test]

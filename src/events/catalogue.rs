@@ -139,7 +139,7 @@ catalogue! {
         /// Who was dialled.
         peer_id: PeerId,
         /// `timeout`, `refused`, `unreachable`, `closed`, `no_transport`, `no_muxer`, `negotiation`, `noise`, `muxer`, `quic`,
-        /// `dns`, `wrong_peer_id`, `self`, `denied`, `already_connected`, `aborted`, `other`.
+        /// `dns`, `wrong_peer_id`, `self`, `denied`, `aborted`, `other`.
         reason: &'static str,
         /// Who is to blame.
         fault: Fault,
@@ -235,7 +235,8 @@ catalogue! {
         direction: Direction,
         /// What carried the bytes.
         transport: Transport,
-        /// `closed_by_peer`, `connection_lost`, `goodbye_received`, `ping_timeout`, `duplicate`, `shutdown`, or what was
+        /// `closed_by_peer`, `connection_lost`, `goodbye_received`, `ping_timeout`, `shutdown`, `duplicate` (both sides had
+        /// dialled, and the peer gave this connection up before the other one was ready), or what was
         /// wrong with a later Status: `wrong_fork_digest`, `finalized_conflict`, `finalized_in_future`, `head_in_future`,
         /// `finalized_after_head`.
         reason: &'static str,
@@ -243,6 +244,23 @@ catalogue! {
         goodbye_code: Option<u64>,
         /// From ready to gone.
         session_ms: u64,
+    }
+    /// Both sides had dialled: the peer stays ready over a second connection, and the first is closed.
+    PeerReplaced = "peer.replaced", DEBUG {
+        /// Who is still ready.
+        peer_id: PeerId,
+        /// Client software, as told by the connection that stays.
+        client: Client,
+        /// Who dialled the connection that stays.
+        direction: Direction,
+        /// What carries the bytes of the connection that stays.
+        transport: Transport,
+        /// Client software, as told by the connection that goes.
+        former_client: Client,
+        /// Who dialled the connection that goes.
+        former_direction: Direction,
+        /// What carried the bytes of the connection that goes.
+        former_transport: Transport,
     }
     /// An inbound connection died before it was secured and multiplexed.
     ConnectionFailed = "connection.failed", DEBUG {

@@ -129,6 +129,18 @@ impl Observer for Recorder {
                     _ => self.on_goodbye_sent(*goodbye_code),
                 }
             }
+            NodeEvent::PeerReplaced {
+                client,
+                direction,
+                transport,
+                former_client,
+                former_direction,
+                former_transport,
+                ..
+            } => {
+                self.peer.ready.dec([former_client.as_str(), former_direction.as_str(), former_transport.as_str()]);
+                self.peer.ready.inc([client.as_str(), direction.as_str(), transport.as_str()]);
+            }
             NodeEvent::ConnectionFailed { reason, fault, .. } => self.connection.failed.inc([reason, fault.as_str()]),
             NodeEvent::RpcRejected { method, reason, fault, .. } => {
                 self.rpc.rejected.inc([method, reason, fault.as_str()]);

@@ -44,6 +44,19 @@ fn gone(client: Client, direction: Direction, reason: &'static str, goodbye_code
     NodeEvent::PeerDisconnected { peer_id, client, direction, transport, reason, goodbye_code, session_ms: 90_000 }
 }
 
+/// A peer that was ready over TCP by its own dial is ready over QUIC by ours.
+fn replaced(peer_id: PeerId) -> NodeEvent {
+    NodeEvent::PeerReplaced {
+        peer_id,
+        client: Client::Lodestar,
+        direction: Direction::Outbound,
+        transport: Transport::Quic,
+        former_client: Client::Lodestar,
+        former_direction: Direction::Inbound,
+        former_transport: Transport::Tcp,
+    }
+}
+
 fn rejected(step: &'static str, reason: &'static str, goodbye_code: Option<u64>) -> NodeEvent {
     NodeEvent::HandshakeRejected {
         peer_id: PeerId::random(),
@@ -118,6 +131,7 @@ fn every_event() -> Vec<NodeEvent> {
         ready(Client::Lodestar, Direction::Outbound, Transport::Tcp),
         rejected("status", "wrong_network", Some(2)),
         gone(Client::Lodestar, Direction::Outbound, "goodbye_received", Some(129)),
+        replaced(peer_id),
         NodeEvent::ConnectionFailed { address: text(), reason: "noise", fault: Fault::Transient, error: text() },
         NodeEvent::RpcRejected {
             peer_id,
@@ -165,6 +179,7 @@ fn follows_peers_through_ready_and_gone() {
         ready(Client::Lodestar, Direction::Inbound, Transport::Tcp),
         ready(Client::Lodestar, Direction::Inbound, Transport::Tcp),
         ready(Client::Teku, Direction::Outbound, Transport::Tcp),
+        replaced(PeerId::random()),
         gone(Client::Lodestar, Direction::Inbound, "goodbye_received", Some(129)),
         gone(Client::Teku, Direction::Outbound, "shutdown", Some(1)),
         rejected("status", "wrong_network", Some(2)),
@@ -173,7 +188,8 @@ fn follows_peers_through_ready_and_gone() {
     assert_eq!(samples(&scrape, "libp2p_peers"), ["libp2p_peers 2"]);
     let peers = [
         r#"beacond_peer_ready{client="lighthouse",direction="outbound",transport="quic"} 1"#,
-        r#"beacond_peer_ready{client="lodestar",direction="inbound",transport="tcp"} 1"#,
+        r#"beacond_peer_ready{client="lodestar",direction="inbound",transport="tcp"} 0"#,
+        r#"beacond_peer_ready{client="lodestar",direction="outbound",transport="quic"} 1"#,
         r#"beacond_peer_ready{client="teku",direction="outbound",transport="tcp"} 0"#,
         r#"beacond_peer_disconnected_total{reason="goodbye_received",direction="inbound"} 1"#,
         r#"beacond_peer_disconnected_total{reason="shutdown",direction="outbound"} 1"#,

@@ -235,6 +235,10 @@ impl ConnectedNode {
 }
 
 fn serve_metrics(listener: TcpListener, metrics: Metrics, tasks: &TaskGroup) {
+    if let Ok(address) = listener.local_addr() {
+        // with --metrics-port 0 nobody else can tell
+        tracing::info!(%address, "metrics are served");
+    }
     let (metrics, token) = (Arc::new(metrics), tasks.token().clone());
     tasks.spawn("metrics", async move {
         if let Err(error) = metrics::serve(listener, metrics, token).await {

@@ -4,9 +4,10 @@
 //! use is a start-up error that names its flag.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
+use enr::CombinedKey;
 use libp2p::metrics::Metrics as Libp2pMetrics;
 use libp2p::multiaddr::Protocol;
 use rand::SeedableRng;
@@ -20,12 +21,13 @@ use super::discovery_loop::{DiscoveryLoop, Recent};
 use super::eth2_node::Eth2Node;
 use super::handle::{COMMANDS, NodeHandle, NodeSnapshot};
 use super::local::LocalChain;
+use super::places::Places;
 use super::report::{REPORTS, Responder};
 use crate::chain::{ChainClock, ChainConfig, ChainHead, ForkSchedule};
-use crate::config::{Advertise, DiscoveryConfig, ListenConfig, ListenOn, PeersConfig, TransportConfig};
+use crate::config::{DiscoveryConfig, ListenConfig, PeersConfig, TransportConfig};
 use crate::discovery::{
-    BoundSockets, Discovery, DiscoverySettings, Discv5Discovery, Endpoint, EnrContent, EnrError, MemoryDirectory,
-    MemoryDiscovery, Predicate, PublicPorts, Reach, StartError as DiscoveryError, build_enr,
+    BoundSockets, Discovery, DiscoverySettings, Discv5Discovery, EnrContent, EnrError, MemoryDirectory,
+    MemoryDiscovery, Predicate, Reach, StartError as DiscoveryError, build_enr,
 };
 use crate::events::Events;
 use crate::handshake::HandshakeRegistry;
@@ -36,18 +38,12 @@ use crate::switch::{ListenError, Switch, SwitchEnds, SwitchLimits, SwitchSetting
 use crate::tasks::TaskGroup;
 use crate::time::SlotClock;
 use crate::transport::{self, TransportError};
-use crate::types::{Attnets, Enr, ForkName, KnownPeer, MetaData, Multiaddr, Syncnets};
+use crate::types::{Attnets, Enr, KnownPeer, MetaData, Multiaddr, Syncnets};
 
 /// Candidates that discovery found and the node has not taken; **wait**: lookups pause.
 ///
 /// 256 × about 1.5 KiB = 384 KiB.
 const CANDIDATES: usize = 256;
-
-/// Custody groups that every node must claim from Fulu on.
-///
-/// Peers disconnect from a node that claims fewer; columns are not served yet, and requests for them find no protocol.
-/// [spec v1.6.0, custody](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/das-core.md#custody-setting)
-const CUSTODY_REQUIREMENT: u64 = 4;
 
 /// How peers are found.
 #[derive(Clone, Debug)]
@@ -160,14 +156,14 @@ impl Eth2NodeBuilder {
         self
     }
 
-    /// What this node tells of its subnets and custody, for the record and for metadata alike.
+    /// What this node tells of its subnets and custody, for the record and for metadata alike: no subnets, since no
+    /// topic is joined, and the custody groups that peers insist on, of which nothing is served yet.
     pub(super) fn metadata(&self) -> MetaData {
-        let is_fulu_scheduled = self.chain.fork_epoch(ForkName::Fulu).is_some();
         MetaData {
             seq_number: self.metadata_seq,
             attnets: Attnets::default(),
             syncnets: Some(Syncnets::default()),
-            custody_group_count: Some(if is_fulu_scheduled { CUSTODY_REQUIREMENT } else { 0 }),
+            custody_group_count: Some(self.chain.custody_requirement()),
         }
     }
 
@@ -182,10 +178,8 @@ impl Eth2NodeBuilder {
         let limits = Limits::for_target(self.peers.target);
         let schedule = Arc::new(ForkSchedule::new(&self.chain));
         let metadata = self.metadata();
-        // newest wins; the sender is kept by whoever changes subnets, nobody yet
-        let (_, metadata_receiver) = watch::channel(metadata.clone());
         let head = ChainHead::Genesis { block_root: self.chain.genesis_block_root };
-        let local = Arc::new(LocalChain::new(self.clock, schedule.clone(), head, metadata_receiver));
+        let local = Arc::new(LocalChain::new(self.clock, schedule.clone(), head, metadata.clone()));
 
         let (transport, muxers) = transport::build(&self.identity.keypair, &self.transports)?;
         let (mut switch, ends) = Switch::new(SwitchSettings {
@@ -219,10 +213,7 @@ impl Eth2NodeBuilder {
         };
         let token = || tasks.token().clone();
         if self.transports.quic {
-            tasks.spawn("warm_up", async {
-                // a panic in there is the library's, and shows again at the first dial
-                let _ = tokio::task::spawn_blocking(transport::warm_up).await;
-            });
+            warm_up(tasks);
         }
         tasks.spawn_critical("switch", switch.run(token()));
         tasks.spawn_critical("chain_clock", clock.run(token()));
@@ -320,38 +311,42 @@ impl Eth2NodeBuilder {
         listening: &[Multiaddr],
         tasks: &TaskGroup,
     ) -> Result<Arc<dyn Discovery>, BuildError> {
-        let (ports4, ports6) = (self.public_ports(listening, true), self.public_ports(listening, false));
         let fork = local.fork();
-        let mut content = EnrContent {
+        let places = Places::new(&self.listen, &self.discovery.advertise, listening);
+        let content = |bound4, bound6| EnrContent {
             eth2: fork.enr_fork_id,
             attnets: metadata.attnets.clone(),
             syncnets: metadata.syncnets.clone().unwrap_or_default(),
             cgc: metadata.custody_group_count.unwrap_or_default(),
             nfd: fork.nfd,
-            ip4: None,
-            ip6: None,
+            ip4: places.endpoint4(bound4),
+            ip6: places.endpoint6(bound6),
         };
-        let advertise = &self.discovery.advertise;
-        if !matches!(self.find, Find::Discv5) {
-            content.ip4 = self.endpoint4(advertise, ports4, None);
-            content.ip6 = self.endpoint6(advertise, ports6, None);
-            let directory = match &self.find {
-                Find::Memory(directory) => directory.clone(),
-                Find::Discv5 | Find::Nobody => MemoryDirectory::default(),
-            };
-            let events = self.events.clone();
-            let key = self.identity.clone().enr_key;
-            return Ok(Arc::new(MemoryDiscovery::join(&directory, key, &content, self.seed, events)?));
-        }
+        let key = self.identity.clone().enr_key;
+        let directory = match &self.find {
+            Find::Discv5 => return self.start_discv5(key, places, content, tasks).await,
+            Find::Memory(directory) => directory.clone(),
+            Find::Nobody => MemoryDirectory::default(),
+        };
+        let enr = self.own_record(&content(None, None))?;
+        Ok(Arc::new(MemoryDiscovery::join(&directory, key, enr, self.seed, self.events.clone())))
+    }
+
+    async fn start_discv5(
+        &self,
+        key: CombinedKey,
+        places: Places<'_>,
+        content: impl Fn(Option<SocketAddr>, Option<SocketAddr>) -> EnrContent,
+        tasks: &TaskGroup,
+    ) -> Result<Arc<dyn Discovery>, BuildError> {
         let sockets = self.bind_discovery().await?;
-        content.ip4 = self.endpoint4(advertise, ports4, sockets.address4());
-        content.ip6 = self.endpoint6(advertise, ports6, sockets.address6());
+        let advertise = &self.discovery.advertise;
         let settings = DiscoverySettings {
-            enr: self.own_record(&content)?,
-            key: self.identity.clone().enr_key,
+            enr: self.own_record(&content(sockets.address4(), sockets.address6()))?,
+            key,
             sockets,
-            ports4,
-            ports6,
+            ports4: places.ports4,
+            ports6: places.ports6,
             bootnodes: self.boot_nodes().into_iter().filter_map(record_of).collect(),
             packet_filter: self.discovery.packet_filter,
             // votes would overrule the address that the operator gave
@@ -379,54 +374,6 @@ impl Eth2NodeBuilder {
         });
         BoundSockets::bind(v4, v6).await
     }
-
-    /// libp2p's ports: what flags say, else what we listen on.
-    fn public_ports(&self, listening: &[Multiaddr], is_v4: bool) -> PublicPorts {
-        let advertise = &self.discovery.advertise;
-        let (tcp, quic) = if is_v4 { (advertise.tcp4, advertise.quic4) } else { (advertise.tcp6, advertise.quic6) };
-        let of_family = |address: &&Multiaddr| transport::ip_of(address).is_some_and(|ip| ip.is_ipv4() == is_v4);
-        let (mut bound_tcp, mut bound_quic) = (None, None);
-        for part in listening.iter().filter(of_family).flat_map(Multiaddr::iter) {
-            match part {
-                Protocol::Tcp(port) => bound_tcp = Some(port),
-                Protocol::Udp(port) => bound_quic = Some(port),
-                _ => {}
-            }
-        }
-        PublicPorts { tcp: tcp.or(bound_tcp), quic: quic.or(bound_quic) }
-    }
-
-    /// Where we say we are over IPv4: the address of the flag, else the one address that we listen on.
-    fn endpoint4(
-        &self,
-        advertise: &Advertise,
-        ports: PublicPorts,
-        udp: Option<SocketAddr>,
-    ) -> Option<Endpoint<Ipv4Addr>> {
-        let listened = specified(self.listen.v4.as_ref()).and_then(|ip| match ip {
-            IpAddr::V4(ip) => Some(ip),
-            IpAddr::V6(_) => None,
-        });
-        let ip = advertise.ip4.or(listened)?;
-        let udp = advertise.udp4.or_else(|| udp.map(|address| address.port()));
-        Some(Endpoint { ip, udp, tcp: ports.tcp, quic: ports.quic })
-    }
-
-    /// The same for IPv6.
-    fn endpoint6(
-        &self,
-        advertise: &Advertise,
-        ports: PublicPorts,
-        udp: Option<SocketAddr>,
-    ) -> Option<Endpoint<Ipv6Addr>> {
-        let listened = specified(self.listen.v6.as_ref()).and_then(|ip| match ip {
-            IpAddr::V6(ip) => Some(ip),
-            IpAddr::V4(_) => None,
-        });
-        let ip = advertise.ip6.or(listened)?;
-        let udp = advertise.udp6.or_else(|| udp.map(|address| address.port()));
-        Some(Endpoint { ip, udp, tcp: ports.tcp, quic: ports.quic })
-    }
 }
 
 /// A listening address with the IP that was asked for, which may stand for all interfaces, and the port it got.
@@ -434,9 +381,12 @@ fn as_asked(bound: Multiaddr, ip: IpAddr) -> Multiaddr {
     bound.replace(0, |_| Some(ip.into())).unwrap_or(bound)
 }
 
-/// The address that an operator chose to listen on; an unspecified one says nothing of where we are.
-fn specified(on: Option<&ListenOn>) -> Option<IpAddr> {
-    on.map(|on| on.ip).filter(|ip| !ip.is_unspecified())
+/// Seeds the random source of TLS beside the start-up.
+fn warm_up(tasks: &TaskGroup) {
+    tasks.spawn("warm_up", async {
+        // a panic in there is the library's, and shows again at the first dial
+        let _ = tokio::task::spawn_blocking(transport::warm_up).await;
+    });
 }
 
 fn record_of(peer: KnownPeer) -> Option<Enr> {

@@ -7,14 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use libp2p::swarm::ConnectionId;
 use tokio::time::{Instant, timeout};
 
 use super::local::LocalChain;
 use crate::events::{Events, NodeEvent};
 use crate::handshake::{HandshakeContext, HandshakeRegistry, Rejection, Transcript};
 use crate::rpc::{RpcTimeouts, call, methods};
-use crate::switch::{DialFailure, PeerIdentity, RawConnection, StreamOpener, SwitchHandle};
+use crate::switch::{ConnectionId, DialFailure, PeerIdentity, RawConnection, StreamOpener, SwitchHandle};
 use crate::time::milliseconds;
 use crate::types::{Client, Direction, GoodbyeReason, Multiaddr, PeerId};
 

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use libp2p::swarm::ConnectionId;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinError, JoinSet};
@@ -28,10 +27,10 @@ use crate::events::NodeEvent;
 use crate::fault::{Classify, Fault};
 use crate::handshake::{CLOCK_TOLERANCE_SLOTS, LocalView, Rejection};
 use crate::peers::{
-    Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, Outcome, PeerRecord, Peers,
-    Source, Upkeep, UpkeepAction, Want,
+    Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, Outcome, Peers, Source, Upkeep,
+    UpkeepAction, Want,
 };
-use crate::switch::{DialFailure, RawConnection, StreamOpener, SwitchEvent};
+use crate::switch::{ConnectionId, DialFailure, RawConnection, StreamOpener, SwitchEvent};
 use crate::tasks::TaskGroup;
 use crate::time::milliseconds;
 use crate::types::{Direction, GoodbyeReason, KnownPeer, PeerId, StatusMessage};
@@ -273,13 +272,12 @@ impl Eth2Node {
                 self.queue.on_address_silent(address, now, &mut self.rng);
             }
         }
-        // the peer dialled us meanwhile, which is as good
-        let cause = match failure {
-            DialFailure::AlreadyConnected => Cause::Local,
-            failure => failure.fault().into(),
-        };
-        let outcome = Outcome::Failed { direction: Direction::Outbound, cause };
+        let outcome = Outcome::Failed { direction: Direction::Outbound, cause: failure.fault().into() };
         let retry_in = self.queue.on_outcome(peer_id, outcome, now, &mut self.rng);
+        if matches!(failure, DialFailure::AlreadyConnected) {
+            // that is what the dial was for
+            return tracing::debug!(%peer_id, "dialled a peer that was connected meanwhile");
+        }
         let bootstrap = source == Source::BootNode;
         if bootstrap {
             self.tally(tell::bootstrap_failure(failure.reason(), failure.fault()));
@@ -332,8 +330,10 @@ impl Eth2Node {
             self.hang_up(peer_id, raw.connection_id, raw.opener, None);
             return;
         };
-        let completed = tell::handshake_completed(&raw, &state, &record, self.is_bootstrap(&peer_id));
-        let former = self.peers.get(&peer_id).cloned();
+        let completed = match self.peers.get(&peer_id) {
+            Some(former) => tell::replaced(&record, former),
+            None => tell::handshake_completed(&raw, &state, &record, self.is_bootstrap(&peer_id)),
+        };
         match self.peers.try_admit(record) {
             Admission::Refused(exceeded) => return self.on_no_place(raw, exceeded),
             Admission::Duplicate => {
@@ -341,7 +341,7 @@ impl Eth2Node {
                 self.queue.on_outcome(peer_id, failed, now, &mut self.rng);
                 return self.hang_up(peer_id, raw.connection_id, raw.opener, None);
             }
-            Admission::Replaced { close } => self.on_replaced(former, close),
+            Admission::Replaced { close } => self.on_replaced(close),
             Admission::Accepted => {}
         }
         if direction == Direction::Outbound {
@@ -364,11 +364,8 @@ impl Eth2Node {
     }
 
     /// The table holds another connection to the same peer now; the former is closed without a word.
-    fn on_replaced(&mut self, former: Option<PeerRecord<ConnectionId>>, connection_id: ConnectionId) {
+    fn on_replaced(&mut self, connection_id: ConnectionId) {
         let Some(session) = self.sessions.remove(&connection_id) else { return };
-        if let Some(record) = former {
-            self.emit(tell::disconnected(&record, "duplicate", None));
-        }
         self.hang_up(session.peer_id, connection_id, session.opener, None);
     }
 

@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use crate::chain::{AcceptedDigests, ChainHead, ForkSchedule, ForkState, derive_status};
 use crate::handshake::LocalView;
 use crate::time::SlotClock;
@@ -18,19 +16,13 @@ pub struct LocalChain {
     clock: SlotClock,
     schedule: Arc<ForkSchedule>,
     head: ChainHead,
-    /// **Newest wins.**
-    metadata: watch::Receiver<MetaData>,
+    metadata: MetaData,
 }
 
 impl LocalChain {
     /// Composes the view.
     #[must_use]
-    pub const fn new(
-        clock: SlotClock,
-        schedule: Arc<ForkSchedule>,
-        head: ChainHead,
-        metadata: watch::Receiver<MetaData>,
-    ) -> Self {
+    pub const fn new(clock: SlotClock, schedule: Arc<ForkSchedule>, head: ChainHead, metadata: MetaData) -> Self {
         Self { clock, schedule, head, metadata }
     }
 
@@ -53,7 +45,7 @@ impl LocalView for LocalChain {
     }
 
     fn metadata(&self) -> MetaData {
-        self.metadata.borrow().clone()
+        self.metadata.clone()
     }
 
     fn accepted_digests(&self) -> AcceptedDigests {

@@ -12,6 +12,7 @@ mod errand;
 mod eth2_node;
 mod handle;
 mod local;
+mod places;
 mod report;
 mod tell;
 

@@ -1,6 +1,5 @@
 //! Facts in the words of the event catalogue: pure conversions, used by `Eth2Node` alone.
 
-use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
 use super::connection::{Ready, Refused, client_of};
@@ -8,7 +7,7 @@ use crate::events::NodeEvent;
 use crate::fault::Fault;
 use crate::peers::{BootstrapFailure, BootstrapReport, PeerRecord};
 use crate::rpc::methods;
-use crate::switch::{DialFailure, RawConnection};
+use crate::switch::{ConnectionId, DialFailure, RawConnection};
 use crate::time::{fine_milliseconds, milliseconds};
 use crate::types::{Direction, GoodbyeReason, Multiaddr};
 
@@ -79,6 +78,19 @@ pub(super) fn handshake_rejected(refused: &Refused, bootstrap: bool) -> NodeEven
         transport: raw.transport,
         duration_ms: milliseconds(*after),
         bootstrap,
+    }
+}
+
+/// A ready peer whose connection was replaced by another.
+pub(super) fn replaced(record: &PeerRecord<ConnectionId>, former: &PeerRecord<ConnectionId>) -> NodeEvent {
+    NodeEvent::PeerReplaced {
+        peer_id: record.peer_id,
+        client: record.client,
+        direction: record.direction,
+        transport: record.transport,
+        former_client: former.client,
+        former_direction: former.direction,
+        former_transport: former.transport,
     }
 }
 

@@ -87,9 +87,9 @@ impl<C: Copy + Eq> Peers<C> {
     /// Takes a peer in, unless it is connected already in a better way or no place is left.
     ///
     /// When both sides dialled at once, both must keep the same connection without a word about it: the one that
-    /// the lower peer id dialled (order of the bytes); of two in one direction, the older. That holds for
-    /// connections that began within 15 s of each other. A later one is no race: who dials a peer that it is
-    /// connected to has lost that connection, and so have we, we only do not know it yet.
+    /// the lower peer id dialled (order of the bytes). That holds for connections that began within 15 s of each
+    /// other. When one side dialled twice, both keep the older of what began within 2 s. A later one is no race: who
+    /// dials a peer that it is connected to has lost that connection, and so have we, we only do not know it yet.
     pub fn try_admit(&mut self, record: PeerRecord<C>) -> Admission<C> {
         let admission = match self.peers.get(&record.peer_id) {
             Some(Peer { record: held, .. }) if held.connection == record.connection => return Admission::Accepted,
@@ -208,7 +208,8 @@ impl<C: Copy + Eq> Peers<C> {
     }
 
     fn prefers(&self, new: &PeerRecord<C>, held: &PeerRecord<C>) -> bool {
-        let raced = new.connected_at.saturating_duration_since(held.connected_at) < RACE_WINDOW;
+        let window = if new.direction == held.direction { ONE_SIDED_RACE_WINDOW } else { RACE_WINDOW };
+        let raced = new.connected_at.saturating_duration_since(held.connected_at) < window;
         if !raced {
             return true;
         }
@@ -225,6 +226,11 @@ impl<C: Copy + Eq> Peers<C> {
 /// How far apart two connections of one race may begin: a dial timeout and half of one. Lighthouse forgets a dial
 /// after as long.
 const RACE_WINDOW: Duration = Duration::from_secs(15);
+
+/// How far apart two connections that one side dialled may begin: it tries several addresses at once and drops the
+/// others a round trip after the first is up. A daemon that was killed dials again about as fast as it starts, and
+/// over QUIC its death shows only by seconds of silence: until then every second of this window keeps it out.
+const ONE_SIDED_RACE_WINDOW: Duration = Duration::from_secs(2);
 
 /// Over how long the status requests to all peers are spread.
 const STATUS_SPREAD: Duration = Duration::from_secs(2);
@@ -295,9 +301,16 @@ mod tests {
     #[test]
     fn of_two_connections_in_one_direction_the_older_stays() {
         let (mut peers, now) = admitted(LOW, Direction::Inbound);
-        assert_eq!(peers.try_admit(record(LOW, 2, Direction::Inbound, now + seconds(3))), Admission::Duplicate);
-        let older = record(LOW, 3, Direction::Inbound, now - seconds(3));
+        assert_eq!(peers.try_admit(record(LOW, 2, Direction::Inbound, now + seconds(1))), Admission::Duplicate);
+        let older = record(LOW, 3, Direction::Inbound, now - seconds(1));
         assert_eq!(peers.try_admit(older), Admission::Replaced { close: 1 });
+    }
+
+    #[test]
+    fn a_peer_that_restarts_soon_after_it_had_dialled_is_taken_back() {
+        let (mut peers, now) = admitted(LOW, Direction::Inbound);
+        let again = record(LOW, 2, Direction::Inbound, now + seconds(3));
+        assert_eq!(peers.try_admit(again), Admission::Replaced { close: 1 });
     }
 
     #[test]

@@ -14,11 +14,24 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), StoreError> {
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     // created 0600 under a random name; removed again if anything below fails
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     File::open(dir)?.sync_all()
+}
+
+/// Removes what processes that were killed in the middle of [`write()`] left in `dir`; parts of a key, for one.
+///
+/// Only for the holder of the lock: another process may be writing.
+pub(super) fn remove_leftovers(dir: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads a small text file; `None` if there is none.
@@ -39,6 +52,9 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, StoreError> {
         Err(source) => Err(StoreError::Read { path: path.to_owned(), source }),
     }
 }
+
+/// How the names of files begin that are not complete yet.
+const TEMPORARY: &str = ".tmp";
 
 /// Bytes; the largest file kept here is a record of at most 300 bytes.
 const MAX_SIZE: u64 = 64 * 1024;

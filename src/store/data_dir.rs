@@ -23,7 +23,7 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Creates the directory if needed (0700), locks it, and reads the key or makes one.
+    /// Creates the directory if needed (0700), locks it, tidies up after a crash, and reads the key or makes one.
     ///
     /// # Errors
     /// [`StoreError::Locked`] when another process holds it; [`StoreError::Exposed`] and [`StoreError::BadKey`]
@@ -32,6 +32,7 @@ impl DataDir {
         let unusable = |source| StoreError::Directory { path: path.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let lock = lock(path)?;
+        atomic::remove_leftovers(path).map_err(unusable)?;
         let key_path = path.join(KEY_FILE);
         let stored = Identity::read(&key_path)?;
         let key_is_new = stored.is_none();
@@ -206,6 +207,17 @@ mod tests {
         assert!(error.to_string().contains("--data-dir"), "{error}");
         drop(first);
         assert!(DataDir::open(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn what_a_crash_left_half_written_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(DataDir::open(dir.path()).unwrap());
+        let leftover = tempfile::Builder::new().prefix(".tmp").tempfile_in(dir.path()).unwrap();
+        let (_, leftover) = leftover.keep().unwrap();
+        fs::write(dir.path().join("notes.txt"), "the operator's own").unwrap();
+        drop(DataDir::open(dir.path()).unwrap());
+        assert!(!leftover.exists() && dir.path().join("notes.txt").exists());
     }
 
     #[test]

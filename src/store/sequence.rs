@@ -3,21 +3,12 @@
 //! Peers keep what they know under the highest number they saw, so a number that falls back makes a node
 //! invisible under its new content until the number has caught up.
 
-use crate::types::{Enr, MetaData};
+use crate::types::MetaData;
 
 /// The number of content that may have changed since it was stored under `stored`.
 #[must_use]
 pub const fn next(stored: u64, changed: bool) -> u64 {
     if changed { stored.saturating_add(1) } else { stored }
-}
-
-/// The number that our own record has to carry.
-///
-/// `first` is the number of a record when none is stored, see [`first`]. Only pairs are compared, not the number
-/// and the signature of `wanted`.
-#[must_use]
-pub fn next_enr(stored: Option<&Enr>, wanted: &Enr, first: u64) -> u64 {
-    stored.map_or(first, |stored| next(stored.seq(), !stored.iter().eq(wanted.iter())))
 }
 
 /// The metadata to announce: `wanted` under the number that it has to carry.
@@ -45,21 +36,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::Identity;
     use crate::types::Attnets;
-
-    fn record(seq: u64, udp: u16, identity: &Identity) -> Enr {
-        Enr::builder().seq(seq).udp4(udp).build(&identity.enr_key).unwrap()
-    }
-
-    #[test]
-    fn a_record_is_renumbered_only_when_a_pair_changes() {
-        let identity = Identity::generate();
-        let stored = record(7, 9000, &identity);
-        assert_eq!(next_enr(Some(&stored), &record(1, 9000, &identity), 1), 7);
-        assert_eq!(next_enr(Some(&stored), &record(1, 9001, &identity), 1), 8);
-        assert_eq!(next_enr(None, &record(1, 9001, &identity), 5), 5);
-    }
 
     #[test]
     fn metadata_is_renumbered_only_when_a_field_changes() {

@@ -19,11 +19,14 @@ use libp2p::core::ConnectedPoint;
 use libp2p::identity::Keypair;
 use libp2p::metrics::{Metrics as Libp2pMetrics, Recorder};
 use libp2p::multiaddr::Protocol;
+use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{StreamProtocol, Swarm, connection_limits, identify, swarm};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+
+/// The swarm's name for a connection; never used twice.
+pub use libp2p::swarm::ConnectionId;
 
 pub use event::{DialFailure, PeerIdentity, RawConnection, SwitchEvent};
 pub use streams::{InboundStream, NegotiatedStream, OpenStreamError, StreamOpener};
@@ -356,7 +359,7 @@ impl Switch {
         let transport = transport_of(&address).unwrap_or(Transport::Tcp);
         let muxer = self.muxers.take(peer_id, endpoint).unwrap_or(match transport {
             Transport::Quic => Muxer::Quic,
-            Transport::Tcp | Transport::Memory => Muxer::Yamux,
+            Transport::Tcp => Muxer::Yamux,
         });
         let (sender, identity) = watch::channel(None);
         self.identities.insert(connection_id, sender);

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use libp2p::multiaddr::Protocol;
 
-use crate::config::TransportConfig;
 use crate::types::{Multiaddr, Transport};
 
 /// The transport that an address names; `None` for one that we do not speak.
@@ -13,14 +12,13 @@ pub fn transport_of(address: &Multiaddr) -> Option<Transport> {
     address.iter().fold(None, |found, protocol| match protocol {
         Protocol::Tcp(_) => Some(Transport::Tcp),
         Protocol::QuicV1 => Some(Transport::Quic),
-        Protocol::Memory(_) => Some(Transport::Memory),
         // other layers over TCP are other transports
         Protocol::Ws(_) | Protocol::Wss(_) | Protocol::P2pCircuit => None,
         _ => found,
     })
 }
 
-/// The IP of an address; `None` for DNS names and memory addresses.
+/// The IP of an address; `None` for DNS names.
 #[must_use]
 pub fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     address.iter().find_map(|protocol| match protocol {
@@ -28,17 +26,6 @@ pub fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
         Protocol::Ip6(ip) => Some(IpAddr::V6(ip)),
         _ => None,
     })
-}
-
-/// Whether the transports of `config` can dial `address`.
-#[must_use]
-pub fn is_dialable_by(address: &Multiaddr, config: &TransportConfig) -> bool {
-    match transport_of(address) {
-        Some(Transport::Tcp) => config.tcp,
-        Some(Transport::Quic) => config.quic,
-        Some(Transport::Memory) => true,
-        None => false,
-    }
 }
 
 #[cfg(test)]
@@ -53,7 +40,7 @@ mod tests {
             ("/dns4/boot.example/tcp/9000", Some(Transport::Tcp)),
             ("/ip4/127.0.0.1/udp/9000", None),
             ("/ip4/127.0.0.1/tcp/80/ws", None),
-            ("/memory/7", Some(Transport::Memory)),
+            ("/memory/7", None),
         ];
         for (text, transport) in cases {
             let address: Multiaddr = text.parse().expect("test address");

@@ -12,14 +12,14 @@ mod upgrade;
 
 use std::time::Duration;
 
-pub use addr::{ip_of, is_dialable_by, transport_of};
+pub use addr::{ip_of, transport_of};
 pub use failure::UpgradeFailure;
 pub use muxer_log::MuxerLog;
 
 use libp2p::PeerId;
 use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::{Boxed, MemoryTransport, OptionalTransport};
+use libp2p::core::transport::{Boxed, OptionalTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{dns, noise, quic, tcp};
@@ -39,8 +39,9 @@ pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 /// QUIC's own handshake, shorter so that TCP still gets its turn inside [`UPGRADE_TIMEOUT`].
 const QUIC_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A silent QUIC connection is dead after this; keep-alives go out every third of it.
-const QUIC_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A silent QUIC connection is dead after this; keep-alives go out every half of it, so that the death of a peer shows
+/// within 15 s. The default of rust-libp2p, and so what holds with most clients anyway: the lower of both sides counts.
+const QUIC_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Streams that one QUIC peer may hold open: 256, as go-libp2p and rust-libp2p.
 const QUIC_STREAMS: u32 = 256;
@@ -81,22 +82,6 @@ pub fn warm_up() {
     // a source that fails now fails at the first handshake again, and is reported there
     let _ = aws_lc_rs::rand::fill(&mut [0; 32]);
     tracing::debug!(duration_ms = fine_milliseconds(started.elapsed()), "random source of TLS seeded");
-}
-
-/// Builds an in-process transport for tests, secured and multiplexed as TCP is.
-///
-/// # Errors
-/// [`TransportError::Noise`] when the key cannot sign.
-pub fn build_memory(keypair: &Keypair, muxers: &[Muxer]) -> Result<(BoxedTransport, MuxerLog), TransportError> {
-    let log = MuxerLog::default();
-    let tagging = log.clone();
-    let transport = MemoryTransport::default()
-        .upgrade(negotiation(muxers))
-        .authenticate(noise::Config::new(keypair)?)
-        .multiplex(MuxerUpgrade::new(muxers))
-        .map(move |output, endpoint| tagging.tagged(output, &endpoint))
-        .boxed();
-    Ok((transport, log))
 }
 
 /// QUIC and TCP as configured, for IP addresses only.
@@ -149,7 +134,7 @@ fn quic_config(keypair: &Keypair) -> quic::Config {
     let mut config = quic::Config::new(keypair);
     config.handshake_timeout = QUIC_HANDSHAKE_TIMEOUT;
     config.max_idle_timeout = QUIC_IDLE_TIMEOUT.as_millis() as u32;
-    config.keep_alive_interval = QUIC_IDLE_TIMEOUT / 3;
+    config.keep_alive_interval = QUIC_IDLE_TIMEOUT / 2;
     config.max_concurrent_stream_limit = QUIC_STREAMS;
     config
 }

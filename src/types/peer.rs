@@ -48,8 +48,6 @@ labelled! {
         Quic = "quic",
         /// TCP with Noise and a muxer.
         Tcp = "tcp",
-        /// In-process channels, for tests.
-        Memory = "memory",
     }
 }
 

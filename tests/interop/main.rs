@@ -23,5 +23,6 @@ mod lodestar_chain;
 mod lodestar_core;
 mod network;
 mod npm;
+#[expect(dead_code, reason = "tests/daemon uses the rest")]
 mod process;
 mod scenario;

@@ -130,8 +130,18 @@ impl Process {
     /// Asks the process to end and returns how it did.
     pub(crate) fn stop(mut self) -> Result<ExitStatus> {
         self.signal("TERM");
-        anyhow::ensure!(self.ends_within(4 * GRACE), "{}: still running {:?} after SIGTERM", self.name, 4 * GRACE);
+        self.wait(4 * GRACE)
+    }
+
+    /// Waits for the end of the process and returns how it did.
+    pub(crate) fn wait(&mut self, timeout: Duration) -> Result<ExitStatus> {
+        anyhow::ensure!(self.ends_within(timeout), "{}: still running after {timeout:?}", self.name);
         Ok(self.child.wait()?)
+    }
+
+    /// Shows everything that the process has written so far.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&[Line]) -> T) -> T {
+        read(&self.output.state().lines)
     }
 
     /// The first match, and whether the process was still running at the end of the search.
@@ -148,15 +158,16 @@ impl Process {
         (found, running)
     }
 
-    fn ends_within(&self, timeout: Duration) -> bool {
+    /// Waits for the end of the process, or for as long; whether it ended.
+    pub(crate) fn ends_within(&self, timeout: Duration) -> bool {
         let running = |state: &mut State| state.open > 0;
         let waited = self.output.changed.wait_timeout_while(self.output.state(), timeout, running);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// The child is not waited for yet, so its id cannot belong to another process.
-    fn signal(&self, name: &str) {
-        // One that is already gone needs no signal.
+    /// Sends a signal, by its name without `SIG`, unless the process has ended.
+    pub(crate) fn signal(&self, name: &str) {
+        // The child is not waited for yet, so its id cannot belong to another process; one that is gone needs no signal.
         let _ = Command::new("sh")
             .arg("-c")
             .arg(format!("kill -{name} {}", self.child.id()))

@@ -2,6 +2,7 @@
 //!
 //! The Switch registers [`protocol_ids`]; the server looks up what was negotiated. No method knows another.
 
+mod beacon_blocks_by_root;
 mod goodbye;
 mod metadata;
 mod ping;
@@ -9,6 +10,7 @@ mod status;
 
 use libp2p::StreamProtocol;
 
+pub use beacon_blocks_by_root::BeaconBlocksByRoot;
 pub use goodbye::Goodbye;
 pub use metadata::Metadata;
 pub use ping::Ping;
@@ -22,6 +24,7 @@ pub const ALL: &[MethodEntry] = &[
     MethodEntry::of::<Goodbye>(),
     MethodEntry::of::<Ping>(),
     MethodEntry::of::<Metadata>(),
+    MethodEntry::of::<BeaconBlocksByRoot>(),
 ];
 
 /// The protocol ids of every method that is served, newest version first within a method.

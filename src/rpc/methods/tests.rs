@@ -50,6 +50,7 @@ fn offers_every_version_newest_first() {
         "/eth2/beacon_chain/req/metadata/3/ssz_snappy",
         "/eth2/beacon_chain/req/metadata/2/ssz_snappy",
         "/eth2/beacon_chain/req/metadata/1/ssz_snappy",
+        "/eth2/beacon_chain/req/beacon_blocks_by_root/2/ssz_snappy",
     ];
     assert_eq!(ids, wanted);
     for id in wanted {

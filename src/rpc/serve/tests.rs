@@ -64,6 +64,15 @@ async fn answers_the_four_methods_in_every_version_and_tells_the_handler() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn answers_a_request_for_blocks_with_none() {
+    const ID: &str = "/eth2/beacon_chain/req/beacon_blocks_by_root/2/ssz_snappy";
+    let (served, answer) = answer_to(ID, &encode_message(&[7; 64])).await;
+    assert_eq!((served.unwrap().chunks, answer), (0, Vec::new()));
+    let (served, answer) = answer_to(ID, &encode_message(&[7; 33])).await;
+    assert_eq!((served.unwrap_err().reason(), answer.first()), ("bad_ssz", Some(&1)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn answers_a_peer_that_closes_its_side_only_after_the_answer() {
     let (_, handler) = Notes::shared();
     let (mut peer, mut stream) = pipe(1024);
