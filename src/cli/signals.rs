@@ -1,30 +1,42 @@
-//! The two signals of an operator: the first asks, the second insists.
+//! The signals of an operator: the first asks, the second insists. SIGHUP counts too: whoever closes the terminal wants
+//! the node to say goodbye as well.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-/// Listens for SIGINT and SIGTERM.
+/// A second signal within this time is the first one twice: `timeout` and terminals signal a process and its group.
+const SAME_SIGNAL: Duration = Duration::from_millis(300);
+
+/// Listens for SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug)]
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
-    /// Starts listening; from here on neither signal ends the process by itself.
+    /// Starts listening; from here on none of them ends the process by itself.
     ///
     /// # Errors
     /// Whatever the system says.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
     }
 
@@ -35,6 +47,13 @@ impl Signals {
             self.next().await;
             // receiver gone: the node has stopped by itself
             let _ = first_seen.send(());
+            // what arrives meanwhile is taken as the first one
+            let _ = timeout(SAME_SIGNAL, async {
+                loop {
+                    self.next().await
+                }
+            })
+            .await;
             self.next().await;
         };
         let first = async move {

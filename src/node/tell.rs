@@ -133,6 +133,7 @@ pub(super) fn bootstrap_failure(reason: &str, fault: Fault) -> BootstrapFailure 
     match (reason, fault) {
         ("timeout", _) => BootstrapFailure::Timeout,
         ("refused", _) => BootstrapFailure::Refused,
+        ("wrong_peer_id", _) => BootstrapFailure::Other,
         ("unreachable" | "dns", _) => BootstrapFailure::Unreachable,
         ("wrong_fork_digest" | "finalized_conflict", _) => BootstrapFailure::WrongNetwork,
         ("no_transport" | "no_muxer" | "negotiation" | "unsupported_protocol", _) => BootstrapFailure::Incompatible,

@@ -215,7 +215,7 @@ impl Switch {
             return Err(in_use());
         }
         let listener = self.swarm.listen_on(address.clone()).map_err(|error| match error {
-            error if error.to_string().contains("in use") => in_use(),
+            error if failure::transport_text(&error).contains("in use") => in_use(),
             error => refused(failure::transport_text(&error)),
         })?;
         loop {

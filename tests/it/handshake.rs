@@ -54,7 +54,8 @@ async fn nodes_that_dial_each_other_at_once_keep_one_connection() -> Result<()> 
         let (to_one, to_other) = (one.multiaddr(address)?, other.multiaddr(address)?);
         let (told_one, told_other) =
             tokio::join!(one.handle.add_known_peer(to_other), other.handle.add_known_peer(to_one));
-        (told_one?, told_other?);
+        told_one?;
+        told_other?;
 
         let peer_ids = [one.peer_id, other.peer_id];
         let mut nodes = [one, other];
