@@ -42,13 +42,6 @@ impl Signals {
             self.next().await;
             // receiver gone: the node has stopped by itself
             let _ = first_seen.send(());
-            // what arrives meanwhile is taken as the first one
-            let _ = timeout(SAME_SIGNAL, async {
-                loop {
-                    self.next().await
-                }
-            })
-            .await;
             self.next().await;
         };
         let first = async move {
