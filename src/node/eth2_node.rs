@@ -619,10 +619,9 @@ impl Eth2Node {
 
     async fn say_farewell(mut self) -> Farewell {
         self.discovery.shutdown();
-        self.outbound.abort_all();
-        self.inbound.abort_all();
-        self.errands.abort_all();
-        self.errands.detach_all();
+        self.handshaker.stopping.cancel();
+        // upkeep is of no use any more
+        self.errands = JoinSet::new();
         let sessions = std::mem::take(&mut self.sessions);
         let goodbyes = sessions.len();
         for (connection_id, session) in sessions {
@@ -631,11 +630,25 @@ impl Eth2Node {
             }
             self.hang_up(session.peer_id, connection_id, session.opener, Some(GoodbyeReason::CLIENT_SHUTDOWN));
         }
-        let all = async { while self.errands.join_next().await.is_some() {} };
         // late: the rest learns it by the close
-        let _ = timeout(FAREWELL, all).await;
+        let _ = timeout(FAREWELL, self.end_attempts_and_errands()).await;
         self.tasks.cancel();
         Farewell { goodbyes }
+    }
+
+    async fn end_attempts_and_errands(&mut self) {
+        loop {
+            let attempt = tokio::select! {
+                Some(attempt) = self.outbound.join_next() => attempt,
+                Some(attempt) = self.inbound.join_next() => attempt,
+                Some(_) = self.errands.join_next() => continue,
+                else => return,
+            };
+            // ready at the last moment
+            if let Ok(Attempt::Ready(Connection { raw, .. })) = attempt {
+                self.hang_up(raw.peer_id, raw.connection_id, raw.opener, Some(GoodbyeReason::CLIENT_SHUTDOWN));
+            }
+        }
     }
 
     // --- small things
