@@ -9,6 +9,7 @@ use futures::StreamExt;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 use crate::fault::{Classify, Fault};
+use crate::switch::ConnectionId;
 use crate::types::{GoodbyeReason, MetaData, PeerId, StatusMessage};
 
 use super::client::within;
@@ -20,6 +21,15 @@ use super::methods;
 /// Bytes read ahead of the decoder: every request of the handshake fits in.
 const READ_AHEAD: usize = 256;
 
+/// Where a request came from: a peer may have more than one connection, as while two dials cross.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Who asks.
+    pub peer_id: PeerId,
+    /// Over which connection.
+    pub connection_id: ConnectionId,
+}
+
 /// What the server needs to know of the node, and whom it tells. Called from many tasks at once; must not block.
 pub trait RpcHandler: Send + Sync + 'static {
     /// Our status, for the wall epoch of now.
@@ -27,11 +37,11 @@ pub trait RpcHandler: Send + Sync + 'static {
     /// Our metadata.
     fn metadata(&self) -> MetaData;
     /// A peer sent its status.
-    fn on_status(&self, peer_id: PeerId, status: StatusMessage);
+    fn on_status(&self, origin: Origin, status: StatusMessage);
     /// A peer pinged; `seq_number` is that of its metadata.
-    fn on_ping(&self, peer_id: PeerId, seq_number: u64);
-    /// A peer says goodbye and will close the connection.
-    fn on_goodbye(&self, peer_id: PeerId, reason: GoodbyeReason);
+    fn on_ping(&self, origin: Origin, seq_number: u64);
+    /// A peer says goodbye and will close the connection that it came over.
+    fn on_goodbye(&self, origin: Origin, reason: GoodbyeReason);
 }
 
 /// How long the server waits for a peer in one exchange.
@@ -75,7 +85,7 @@ pub struct Served {
 pub async fn serve_stream<S>(
     stream: &mut S,
     protocol_id: &str,
-    peer_id: PeerId,
+    origin: Origin,
     handler: &Arc<dyn RpcHandler>,
     timeouts: &ServeTimeouts,
 ) -> Result<Served, RpcError>
@@ -83,7 +93,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let (method, protocol) = methods::find(protocol_id).ok_or(RpcError::Unsupported)?;
-    serve_method(stream, method, protocol, peer_id, &**handler, timeouts).await
+    serve_method(stream, method, protocol, origin, &**handler, timeouts).await
 }
 
 /// Waits until the peer has closed its side, for `limit` at most, and throws away what it still sends.
@@ -105,7 +115,7 @@ pub(super) async fn serve_method<S>(
     stream: &mut S,
     method: &MethodEntry,
     protocol: &'static Protocol,
-    peer_id: PeerId,
+    origin: Origin,
     handler: &dyn RpcHandler,
     timeouts: &ServeTimeouts,
 ) -> Result<Served, RpcError>
@@ -113,7 +123,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let answer = match read_request(stream, protocol, timeouts).await {
-        Ok(ssz) => (method.answer)(handler, peer_id, &ssz, protocol),
+        Ok(ssz) => (method.answer)(handler, origin, &ssz, protocol),
         Err(err) => Err(err),
     };
     let mut answer = match answer {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::{Events, NodeEvent};
 use crate::fault::Classify;
-use crate::switch::InboundStream;
+use crate::switch::{ConnectionId, InboundStream};
 use crate::tasks::TaskGroup;
 use crate::time::fine_milliseconds;
 use crate::types::PeerId;
@@ -23,7 +23,7 @@ use super::error::{RpcError, describe};
 use super::method::{MethodEntry, Protocol};
 use super::methods;
 use super::quota::{Admission, HeldLimits};
-use super::serve::{RpcHandler, ServeTimeouts, is_malformed, linger, serve_method};
+use super::serve::{Origin, RpcHandler, ServeTimeouts, is_malformed, linger, serve_method};
 
 /// How often idle peers are forgotten: the longest window of the quotas.
 const FORGET_INTERVAL: Duration = Duration::from_secs(15);
@@ -33,6 +33,8 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(15);
 pub struct Inbound<S> {
     /// Who opened it.
     pub peer_id: PeerId,
+    /// On which connection.
+    pub connection_id: ConnectionId,
     /// What was negotiated.
     pub protocol: StreamProtocol,
     /// The stream, nothing read from it yet.
@@ -40,8 +42,8 @@ pub struct Inbound<S> {
 }
 
 impl From<InboundStream> for Inbound<Stream> {
-    fn from(InboundStream { peer_id, protocol, stream, .. }: InboundStream) -> Self {
-        Self { peer_id, protocol, stream }
+    fn from(InboundStream { peer_id, connection_id, protocol, stream }: InboundStream) -> Self {
+        Self { peer_id, connection_id, protocol, stream }
     }
 }
 
@@ -162,14 +164,14 @@ struct Job<S> {
 
 /// The place that a stream takes; given back when dropped, however the task ends.
 struct Slot {
-    peer_id: PeerId,
+    origin: Origin,
     released: mpsc::Sender<PeerId>,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         // cannot be full; closed when the loop is gone, and its books with it
-        let _ = self.released.try_send(self.peer_id);
+        let _ = self.released.try_send(self.origin.peer_id);
     }
 }
 
@@ -180,7 +182,7 @@ impl Shared {
         inbound: Inbound<S>,
         released: &mpsc::Sender<PeerId>,
     ) -> Option<Job<S>> {
-        let Inbound { peer_id, protocol, stream } = inbound;
+        let Inbound { peer_id, connection_id, protocol, stream } = inbound;
         let Some((method, protocol)) = methods::find(protocol.as_ref()) else {
             self.reject(peer_id, "unknown", &RpcError::Unsupported);
             return None;
@@ -188,7 +190,8 @@ impl Shared {
         let arrived = Instant::now();
         match admission.admit(peer_id, method.name, method.quota, arrived) {
             Ok(delay) => {
-                let slot = Slot { peer_id, released: released.clone() };
+                let origin = Origin { peer_id, connection_id };
+                let slot = Slot { origin, released: released.clone() };
                 Some(Job { stream, method, protocol, arrived, delay, slot })
             }
             Err(err) => {
@@ -201,10 +204,11 @@ impl Shared {
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(&self, mut job: Job<S>) {
         tokio::time::sleep_until(job.arrived + job.delay).await;
         let permit = self.serving.acquire().await.expect("semaphore is never closed");
-        let peer_id = job.slot.peer_id;
+        let origin = job.slot.origin;
         let served =
-            serve_method(&mut job.stream, job.method, job.protocol, peer_id, &*self.handler, &self.timeouts).await;
+            serve_method(&mut job.stream, job.method, job.protocol, origin, &*self.handler, &self.timeouts).await;
         drop(permit);
+        let peer_id = origin.peer_id;
         let answered = match served {
             Ok(_) => {
                 let duration_ms = fine_milliseconds(job.arrived.elapsed());

@@ -8,11 +8,12 @@ use crate::fault::{Fault, Severity};
 use crate::rpc::client::{RpcTimeouts, request_one};
 use crate::rpc::method::Method;
 use crate::rpc::methods::{Goodbye, Ping, Status};
-use crate::rpc::testing::{Notes, Pipe, metadata, pass_time, pipe, status};
+use crate::rpc::testing::{Note, Notes, Pipe, metadata, pass_time, pipe, status, stranger};
 
 /// A running server and the Switch's end of its channel.
 struct Rig {
     inbound: mpsc::Sender<Inbound<Pipe>>,
+    notes: Arc<Notes>,
     events: Subscription,
     tasks: TaskGroup,
 }
@@ -21,17 +22,23 @@ impl Rig {
     fn start(limits: RpcLimits) -> Self {
         let (events, tasks) = (Events::default(), TaskGroup::new());
         let (inbound, receiver) = mpsc::channel(64);
-        let server = RpcServer::new(Notes::shared().1, events.clone(), tasks.clone(), limits);
+        let (notes, handler) = Notes::shared();
+        let server = RpcServer::new(handler, events.clone(), tasks.clone(), limits);
         let subscription = events.subscribe();
         tasks.spawn_critical("rpc_server", server.run(receiver, tasks.token().clone()));
-        Self { inbound, events: subscription, tasks }
+        Self { inbound, notes, events: subscription, tasks }
     }
 
     /// Opens a stream to the server; the peer's end.
     async fn open<M: Method>(&self, peer_id: PeerId) -> Pipe {
-        let (peer, stream) = pipe(1024);
-        let inbound = Inbound { peer_id, protocol: StreamProtocol::new(M::PROTOCOLS[0].id), stream };
-        self.inbound.send(inbound).await.unwrap();
+        self.open_on::<M>(Origin { peer_id, ..stranger() }, 1024).await
+    }
+
+    /// As [`Self::open`], on a connection of its own and with a pipe that holds `capacity` bytes.
+    async fn open_on<M: Method>(&self, Origin { peer_id, connection_id }: Origin, capacity: usize) -> Pipe {
+        let (peer, stream) = pipe(capacity);
+        let protocol = StreamProtocol::new(M::PROTOCOLS[0].id);
+        self.inbound.send(Inbound { peer_id, connection_id, protocol, stream }).await.unwrap();
         peer
     }
 
@@ -86,6 +93,22 @@ async fn delays_a_peer_over_its_quota_and_nobody_else() {
     assert!(delays.into_iter().all(|(answer, _)| answer.unwrap() == metadata().seq_number));
     let (answer, waited) = rig.ping(PeerId::random()).await;
     assert_eq!((answer.unwrap(), waited), (metadata().seq_number, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tells_the_connections_of_a_peer_apart_in_reports_but_not_in_quotas() {
+    let rig = Rig::start(RpcLimits::default());
+    let peer_id = PeerId::random();
+    let origins = [1, 2, 3].map(|n| Origin { peer_id, connection_id: ConnectionId::new_unchecked(n) });
+    let start = Instant::now();
+    let mut waited = Vec::new();
+    for origin in origins {
+        let stream = rig.open_on::<Ping>(origin, 1024).await;
+        request_one::<Ping, _>(stream, &Ping::PROTOCOLS[0], &1, &patient()).await.unwrap();
+        waited.push(start.elapsed().as_secs());
+    }
+    assert_eq!(rig.notes.taken(), origins.map(|origin| Note::Ping(origin, 1)));
+    assert_eq!(waited, [0, 0, 5]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +169,8 @@ async fn an_unknown_protocol_is_rejected_without_a_trace() {
     let mut rig = Rig::start(RpcLimits::default());
     let (_peer, stream) = pipe(64);
     let protocol = StreamProtocol::new("/eth2/beacon_chain/req/ping/2/ssz_snappy");
-    rig.inbound.send(Inbound { peer_id: PeerId::random(), protocol, stream }).await.unwrap();
+    let Origin { peer_id, connection_id } = stranger();
+    rig.inbound.send(Inbound { peer_id, connection_id, protocol, stream }).await.unwrap();
     assert_eq!(rig.rejected().await, ("unknown", "unsupported", Fault::Incompatible));
 }
 
@@ -154,9 +178,10 @@ async fn an_unknown_protocol_is_rejected_without_a_trace() {
 async fn forgets_peers_that_have_gone_quiet() {
     let (tasks, limits) = (TaskGroup::new(), RpcLimits::default());
     let (inbound, receiver) = mpsc::channel(64);
-    let server = RpcServer::new(Notes::shared().1, Events::default(), tasks.clone(), limits);
+    let (notes, handler) = Notes::shared();
+    let server = RpcServer::new(handler, Events::default(), tasks.clone(), limits);
     let mut admission = Admission::new(limits.held);
-    let rig = Rig { inbound, events: Events::default().subscribe(), tasks: tasks.clone() };
+    let rig = Rig { inbound, notes, events: Events::default().subscribe(), tasks: tasks.clone() };
     let peers: Vec<_> = std::iter::repeat_with(PeerId::random).take(200).collect();
     {
         let run = server.run_with(&mut admission, receiver, tasks.token().clone());
