@@ -15,7 +15,7 @@ use crate::types::{GoodbyeReason, MetaData, PeerId, StatusMessage};
 use super::client::within;
 use super::codec;
 use super::error::{ErrorCode, Phase, RpcError};
-use super::method::{MethodEntry, Protocol};
+use super::method::{MethodEntry, Protocol, RawAnswer};
 use super::methods;
 
 /// Bytes read ahead of the decoder: every request of the handshake fits in.
@@ -122,10 +122,35 @@ pub(super) async fn serve_method<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let answer = match read_request(stream, protocol, timeouts).await {
-        Ok(ssz) => (method.answer)(handler, origin, &ssz, protocol),
-        Err(err) => Err(err),
-    };
+    let ssz = read_request(stream, protocol, timeouts).await?;
+    send_answer(stream, protocol, (method.answer)(handler, origin, &ssz, protocol), timeouts).await
+}
+
+/// Reads a request; one that is malformed is answered with result 1.
+pub(super) async fn read_request<S>(
+    stream: &mut S,
+    protocol: &Protocol,
+    timeouts: &ServeTimeouts,
+) -> Result<Vec<u8>, RpcError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut reader = BufReader::with_capacity(READ_AHEAD, &mut *stream);
+    let read =
+        within(timeouts.request, Phase::ReadingRequest, codec::read_request(&mut reader, protocol.request)).await;
+    if let Err(err) = &read {
+        refuse_malformed(stream, err, timeouts).await;
+    }
+    read
+}
+
+/// Sends the chunks of an answer, or result 1 if the request did not decode, and closes our side.
+pub(super) async fn send_answer<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    protocol: &'static Protocol,
+    answer: Result<RawAnswer<'_>, RpcError>,
+    timeouts: &ServeTimeouts,
+) -> Result<Served, RpcError> {
     let mut answer = match answer {
         Ok(answer) => answer,
         Err(err) => {
@@ -152,13 +177,9 @@ where
     Ok(served)
 }
 
-async fn read_request<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    protocol: &Protocol,
-    timeouts: &ServeTimeouts,
-) -> Result<Vec<u8>, RpcError> {
-    let mut reader = BufReader::with_capacity(READ_AHEAD, stream);
-    within(timeouts.request, Phase::ReadingRequest, codec::read_request(&mut reader, protocol.request)).await
+/// Whether a request of this protocol may take more than is read ahead anyhow; those of the handshake never do.
+pub(super) fn is_bulky(protocol: &Protocol) -> bool {
+    protocol.request.is_some_and(|bounds| bounds.max() > READ_AHEAD)
 }
 
 /// Whether it is the request that is wrong, so that it was answered with result 1; otherwise nothing was answered.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::io::{AsyncRead, AsyncWrite};
 use libp2p::{Stream, StreamProtocol};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +23,9 @@ use super::error::{RpcError, describe};
 use super::method::{MethodEntry, Protocol};
 use super::methods;
 use super::quota::{Admission, HeldLimits};
-use super::serve::{Origin, RpcHandler, ServeTimeouts, is_malformed, linger, serve_method};
+use super::serve::{
+    Origin, RpcHandler, ServeTimeouts, Served, is_bulky, is_malformed, linger, read_request, send_answer,
+};
 
 /// How often idle peers are forgotten: the longest window of the quotas.
 const FORGET_INTERVAL: Duration = Duration::from_secs(15);
@@ -50,7 +52,8 @@ impl From<InboundStream> for Inbound<Stream> {
 /// The bounds of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RpcLimits {
-    /// Streams of all peers that are served at once; the others wait for their turn.
+    /// Requests of all peers that are answered at once; the others, read already, wait for their turn. As many of the
+    /// bulky ones, of more than 256 bytes by their protocol, are read at once; the small ones are read as they come.
     pub serving: usize,
     /// Streams held, and for how long a request may be delayed.
     pub held: HeldLimits,
@@ -60,8 +63,9 @@ pub struct RpcLimits {
 
 impl Default for RpcLimits {
     /// 16 streams a peer are two, the specification's `MAX_CONCURRENT_REQUESTS`, for each protocol id and one to spare;
-    /// 1024 × ~4 KiB = 4 MiB are held when every stream stalls. An answer delayed by more than 10 s would reach nobody:
-    /// that is the longest that clients wait.
+    /// 1024 × ~4 KiB = 4 MiB are held when every stream stalls, and 256 × ~70 KiB = 17.5 MiB more when bulky requests
+    /// do: 32 KiB of blocks by root and 37 KiB of a frame. An answer delayed by more than 10 s would reach nobody: that
+    /// is the longest that clients wait.
     fn default() -> Self {
         Self {
             serving: 256,
@@ -116,6 +120,7 @@ impl RpcServer {
         let server = Arc::new(Shared {
             handler: self.handler,
             events: self.events,
+            reading_bulky: Semaphore::new(self.limits.serving),
             serving: Semaphore::new(self.limits.serving),
             timeouts: self.limits.timeouts,
         });
@@ -148,6 +153,7 @@ impl RpcServer {
 struct Shared {
     handler: Arc<dyn RpcHandler>,
     events: Events,
+    reading_bulky: Semaphore,
     serving: Semaphore,
     timeouts: ServeTimeouts,
 }
@@ -203,13 +209,8 @@ impl Shared {
 
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(&self, mut job: Job<S>) {
         tokio::time::sleep_until(job.arrived + job.delay).await;
-        let permit = self.serving.acquire().await.expect("semaphore is never closed");
-        let origin = job.slot.origin;
-        let served =
-            serve_method(&mut job.stream, job.method, job.protocol, origin, &*self.handler, &self.timeouts).await;
-        drop(permit);
-        let peer_id = origin.peer_id;
-        let answered = match served {
+        let peer_id = job.slot.origin.peer_id;
+        let answered = match self.exchange(&mut job).await {
             Ok(_) => {
                 let duration_ms = fine_milliseconds(job.arrived.elapsed());
                 self.events.emit(NodeEvent::RpcServed { peer_id, method: job.protocol.label, duration_ms });
@@ -225,6 +226,16 @@ impl Shared {
         }
     }
 
+    /// Takes a turn only when the request is there: one that is never finished keeps nobody else from an answer.
+    async fn exchange<S: AsyncRead + AsyncWrite + Unpin + Send>(&self, job: &mut Job<S>) -> Result<Served, RpcError> {
+        // held to the end, as the request may be
+        let _bulky = if is_bulky(job.protocol) { Some(turn(&self.reading_bulky).await) } else { None };
+        let ssz = read_request(&mut job.stream, job.protocol, &self.timeouts).await?;
+        let _turn = turn(&self.serving).await;
+        let answer = (job.method.answer)(&*self.handler, job.slot.origin, &ssz, job.protocol);
+        send_answer(&mut job.stream, job.protocol, answer, &self.timeouts).await
+    }
+
     fn reject<E: Classify + std::error::Error>(&self, peer_id: PeerId, method: &'static str, err: &E) {
         self.events.emit(NodeEvent::RpcRejected {
             peer_id,
@@ -234,6 +245,10 @@ impl Shared {
             error: describe(err),
         });
     }
+}
+
+async fn turn(semaphore: &Semaphore) -> SemaphorePermit<'_> {
+    semaphore.acquire().await.expect("semaphore is never closed")
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! The server's loop: many peers at once, quotas, caps, and what it forgets.
 
 use futures::future::join_all;
+use futures::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::events::Subscription;
 use crate::fault::{Fault, Severity};
 use crate::rpc::client::{RpcTimeouts, request_one};
+use crate::rpc::codec::encode_message;
 use crate::rpc::method::Method;
-use crate::rpc::methods::{Goodbye, Ping, Status};
+use crate::rpc::methods::{BeaconBlocksByRoot, Goodbye, Ping, Status};
 use crate::rpc::testing::{Note, Notes, Pipe, metadata, pass_time, pipe, status, stranger};
 
 /// A running server and the Switch's end of its channel.
@@ -40,6 +42,13 @@ impl Rig {
         let protocol = StreamProtocol::new(M::PROTOCOLS[0].id);
         self.inbound.send(Inbound { peer_id, connection_id, protocol, stream }).await.unwrap();
         peer
+    }
+
+    /// Sends the first half of a request.
+    async fn half_send<M: Method>(&self, peer_id: PeerId, ssz: &[u8]) -> Pipe {
+        let (mut stream, request) = (self.open::<M>(peer_id).await, encode_message(ssz));
+        stream.write_all(&request[..request.len() / 2]).await.unwrap();
+        stream
     }
 
     /// Asks once and says how long the answer took.
@@ -146,11 +155,53 @@ async fn caps_the_half_open_streams_of_a_peer_while_others_are_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_beyond_the_global_limit_wait_for_their_turn() {
+async fn half_sent_requests_of_many_peers_delay_nobody_elses() {
+    for limits in [RpcLimits::default(), RpcLimits { serving: 1, ..RpcLimits::default() }] {
+        let rig = Rig::start(limits);
+        let mut held = Vec::new();
+        for peer_id in std::iter::repeat_with(PeerId::random).take(16) {
+            // as many at once as the quotas let through
+            for _ in 0..5 {
+                held.push(rig.half_send::<Status>(peer_id, &[0; 92]).await);
+            }
+            for _ in 0..2 {
+                held.push(rig.half_send::<Ping>(peer_id, &[0; 8]).await);
+            }
+            for _ in 0..9 {
+                held.push(rig.half_send::<BeaconBlocksByRoot>(peer_id, &[0; 64]).await);
+            }
+        }
+        pass_time(1).await;
+        let start = Instant::now();
+        let stream = rig.open::<Status>(PeerId::random()).await;
+        let answer = request_one::<Status, _>(stream, &Status::PROTOCOLS[0], &status(), &patient()).await;
+        assert_eq!((answer.unwrap(), start.elapsed()), (status(), Duration::ZERO));
+        assert_eq!(rig.ping(PeerId::random()).await.1, Duration::ZERO);
+        assert_eq!(rig.tasks.alive(), 1 + 256, "the server and what stalls");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_beyond_the_global_limit_wait_for_their_turn() {
     let rig = Rig::start(RpcLimits { serving: 1, ..RpcLimits::default() });
-    let _stalled = rig.open::<Status>(PeerId::random()).await;
+    // takes but half of its answer
+    let mut stalled = rig.open_on::<Ping>(stranger(), 16).await;
+    stalled.write_all(&encode_message(&[1; 8])).await.unwrap();
+    pass_time(1).await;
     let (answer, waited) = rig.ping(PeerId::random()).await;
-    assert_eq!((answer.unwrap(), waited), (metadata().seq_number, ServeTimeouts::default().request));
+    assert_eq!((answer.unwrap(), waited.as_secs()), (metadata().seq_number, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bulky_requests_beyond_the_global_limit_are_not_read_before_their_turn() {
+    let rig = Rig::start(RpcLimits { serving: 1, ..RpcLimits::default() });
+    let _stalled = rig.half_send::<BeaconBlocksByRoot>(PeerId::random(), &[0; 64]).await;
+    pass_time(1).await;
+    let start = Instant::now();
+    let mut stream = rig.open::<BeaconBlocksByRoot>(PeerId::random()).await;
+    stream.write_all(&encode_message(&[0; 64])).await.unwrap();
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "no block is held");
+    assert_eq!(start.elapsed().as_secs(), 9);
 }
 
 #[tokio::test(start_paused = true)]
