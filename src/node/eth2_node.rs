@@ -470,11 +470,11 @@ impl Eth2Node {
     fn on_report(&mut self, report: PeerReport) {
         let now = Instant::now();
         match report {
-            PeerReport::Status(peer_id, status) => self.on_status(peer_id, status),
-            PeerReport::Ping(peer_id, seq_number) => {
-                self.peers.on_ping(&peer_id, seq_number, now);
+            PeerReport::Status(origin, status) => self.on_status(origin.peer_id, status),
+            PeerReport::Ping(origin, seq_number) => {
+                self.peers.on_ping(&origin.peer_id, seq_number, now);
             }
-            PeerReport::Goodbye(peer_id, goodbye) => self.on_goodbye(peer_id, goodbye),
+            PeerReport::Goodbye(origin, goodbye) => self.on_goodbye(origin.peer_id, goodbye),
         }
     }
 
