@@ -5,7 +5,7 @@
 
 use super::fork_schedule::{AcceptedDigests, ForkState};
 use crate::fault::{Classify, Fault, Severity};
-use crate::types::{Epoch, ForkDigest, Root, Slot, StatusMessage};
+use crate::types::{Epoch, ForkDigest, Root, SLOTS_PER_EPOCH, Slot, StatusMessage};
 
 /// The chain as this node knows it by its own judgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +132,8 @@ pub fn check_status(
 /// At genesis both are zero, so epoch 0 passes with any head.
 fn check_finalized_before_head(theirs: &StatusMessage) -> Result<(), StatusMismatch> {
     let &StatusMessage { finalized_epoch, head_slot, .. } = theirs;
-    if finalized_epoch.start_slot() > head_slot {
+    // the checkpoint's block may be of an earlier slot, when the first ones of its epoch are empty
+    if finalized_epoch.start_slot().0 > head_slot.0.saturating_add(SLOTS_PER_EPOCH) {
         return Err(StatusMismatch::FinalizedAfterHead { finalized_epoch, head_slot });
     }
     Ok(())

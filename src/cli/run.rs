@@ -10,7 +10,7 @@ use super::layers::{Layers, Origins, variable};
 use super::signals::Signals;
 use super::{Env, Failure, RUN, Request, is_set, print};
 use crate::config::{Config, ConfigError, ValidConfig};
-use crate::node::{BeaconNode, Ending};
+use crate::node::{BeaconNode, Ending, StartError};
 
 /// Run the node
 ///
@@ -92,7 +92,10 @@ fn name_options(error: ConfigError, origins: &Origins, matches: &ArgMatches) -> 
 /// Not cancel safe: dropping the future ends the node without a word to its peers.
 pub async fn start(config: ValidConfig) -> Result<(), Failure> {
     let signals = Signals::new().map_err(Failure::start)?;
-    let node = BeaconNode::build(config).map_err(Failure::start)?;
+    let node = BeaconNode::build(config).map_err(|error| match error {
+        StartError::Chain(error) => Failure::usage("--network-dir", error),
+        error => Failure::start(error),
+    })?;
     let node = node.connect_to_network().await.map_err(Failure::start)?;
     let (first, second) = signals.split();
     tokio::select! {

@@ -1,30 +1,37 @@
-//! The two signals of an operator: the first asks, the second insists.
+//! The signals of an operator: the first asks, the second insists. SIGHUP counts too: whoever closes the terminal wants
+//! the node to say goodbye as well.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// Listens for SIGINT and SIGTERM.
+/// Listens for SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug)]
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
-    /// Starts listening; from here on neither signal ends the process by itself.
+    /// Starts listening; from here on none of them ends the process by itself.
     ///
     /// # Errors
     /// Whatever the system says.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
     }
 

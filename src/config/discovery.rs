@@ -18,7 +18,7 @@ pub struct DiscoveryOptions {
     /// File of boot nodes, a plain or a YAML list; may be repeated
     #[arg(long, value_name = "FILE", value_delimiter = ',')]
     pub boot_nodes_file: Vec<PathBuf>,
-    /// Do not discover peers
+    /// Do not discover peers; boot nodes and --libp2p-addresses are still dialled
     #[arg(long)]
     pub disable_discovery: bool,
     /// Do not limit the rate of discovery packets

@@ -146,5 +146,13 @@ pub struct ValidConfig {
     pub shutdown_grace: Duration,
 }
 
+impl ValidConfig {
+    /// Whether the operator named no peer; the network's own boot nodes are not counted.
+    #[must_use]
+    pub fn nobody_to_dial(&self) -> bool {
+        self.discovery.boot_nodes.is_empty() && self.peers.known_peers.is_empty()
+    }
+}
+
 #[cfg(test)]
 mod tests;

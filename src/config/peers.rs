@@ -13,7 +13,7 @@ pub struct PeersOptions {
     /// Number of peers to keep
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub target_peers: usize,
-    /// Peers to dial without discovery: multiaddr, ENR or @FILE; comma-separated or repeated
+    /// Peers to dial besides those found: multiaddr, ENR or @FILE; comma-separated or repeated
     #[arg(long, value_name = "PEER", value_delimiter = ',')]
     pub libp2p_addresses: Vec<String>,
 }

@@ -204,15 +204,16 @@ catalogue! {
     HandshakeRejected = "handshake.rejected", INFO {
         /// Who was refused.
         peer_id: PeerId,
-        /// The step that ended it: `status`, `metadata`, `ping`, `limits`, `deadline`.
+        /// The step that ended it: `status`, `metadata`, `ping`, `limits`, `deadline`, or `end` when the peer left as
+        /// soon as all had passed.
         step: &'static str,
-        /// What happened, `snake_case`.
+        /// What happened, `snake_case`; `goodbye_received` when the peer said goodbye meanwhile.
         reason: &'static str,
         /// Who is to blame.
         fault: Fault,
         /// Cause.
         error: String,
-        /// The code of the goodbye that went out, if one did.
+        /// The code of the goodbye received or sent, if any.
         goodbye_code: Option<u64>,
         /// Client software.
         client: Client,

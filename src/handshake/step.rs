@@ -113,7 +113,7 @@ impl Rejection {
         let goodbye = match error.fault() {
             Fault::Incompatible => Some(GoodbyeReason::IRRELEVANT_NETWORK),
             Fault::Violation(_) | Fault::Transient => Some(GoodbyeReason::FAULT),
-            Fault::Busy | Fault::Local => Some(GoodbyeReason::TOO_MANY_PEERS),
+            Fault::Busy | Fault::Local => None,
         };
         Self { goodbye, fault: error.fault(), reason: error.reason(), error: error.to_string() }
     }

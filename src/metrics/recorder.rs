@@ -118,7 +118,10 @@ impl Observer for Recorder {
             }
             NodeEvent::HandshakeRejected { step, reason, fault, goodbye_code, .. } => {
                 self.handshake.rejected.inc([step, reason, fault.as_str()]);
-                self.on_goodbye_sent(*goodbye_code);
+                match *reason {
+                    "goodbye_received" => self.on_goodbye_received(*goodbye_code),
+                    _ => self.on_goodbye_sent(*goodbye_code),
+                }
             }
             NodeEvent::PeerDisconnected { client, direction, transport, reason, goodbye_code, session_ms, .. } => {
                 self.peer.ready.dec([client.as_str(), direction.as_str(), transport.as_str()]);

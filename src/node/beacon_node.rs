@@ -141,7 +141,10 @@ impl BeaconNode {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             duration_ms: milliseconds(self.started.elapsed()),
         });
-        let Self { metrics, events, tasks, config, .. } = self;
+        let Self { metrics, events, tasks, config, chain, .. } = self;
+        if config.nobody_to_dial() && (chain.bootnodes.is_empty() || !config.discovery.use_network_boot_nodes) {
+            tracing::warn!("nobody to dial: give --boot-nodes or --libp2p-addresses, or wait until somebody dials us");
+        }
         if let Some(listener) = scrape {
             serve_metrics(listener, metrics, &tasks);
         }

@@ -246,6 +246,7 @@ impl Eth2NodeBuilder {
             outbound: JoinSet::new(),
             inbound: JoinSet::new(),
             attempted: Default::default(),
+            inbound_groups: Default::default(),
             errands: JoinSet::new(),
             postponed: VecDeque::new(),
             switch_events,

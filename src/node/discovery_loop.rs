@@ -31,7 +31,7 @@ const EAGER_INTERVAL: Duration = Duration::from_millis(500);
 /// that a network which has no more to give is not asked the same question for ever.
 const PATIENT_INTERVAL: Duration = Duration::from_secs(8);
 
-/// Node ids of records that were handed over lately; 1024 × 32 bytes = 32 KiB, kept twice.
+/// Node ids of records that were found lately; 1024 × 32 bytes = 32 KiB, kept twice.
 const RECENT: usize = 1024;
 
 /// The same once nobody is wanted: the table is kept fresh, the network is left in peace.
@@ -116,7 +116,9 @@ impl DiscoveryLoop {
         let digests = self.local.accepted_digests();
         let found = records.len();
         let mut accepted = Vec::with_capacity(found);
+        let mut brought_news = false;
         for record in records {
+            brought_news |= self.recent.note(record.node_id());
             match self.predicate.judge(&record, &digests) {
                 Ok(candidate) => accepted.push(candidate),
                 Err(refusal) => self.events.emit(NodeEvent::DiscoveryRefused {
@@ -136,9 +138,7 @@ impl DiscoveryLoop {
         if table_size < THIN_TABLE {
             self.discovery.reseed();
         }
-        let mut brought_news = false;
         for candidate in accepted {
-            brought_news |= self.recent.note(candidate.node_id);
             self.candidates.send(candidate).await.ok()?;
         }
         Some(brought_news)

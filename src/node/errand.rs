@@ -4,7 +4,7 @@ use super::connection::Handshaker;
 use crate::handshake::LocalView;
 use crate::peers::UpkeepAction;
 use crate::rpc::{RpcTimeouts, call, methods};
-use crate::switch::StreamOpener;
+use crate::switch::{ConnectionId, StreamOpener};
 use crate::types::{MetaData, PeerId, StatusMessage};
 
 /// What a peer answered.
@@ -16,6 +16,8 @@ pub(super) enum Errand {
     Status(PeerId, StatusMessage),
     /// Its metadata.
     Metadata(PeerId, Box<MetaData>),
+    /// Nothing: the connection was closed a while ago.
+    HungUp(ConnectionId),
 }
 
 /// Asks a peer; `None` when no answer came, which the peer table notices by itself.

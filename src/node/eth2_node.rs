@@ -11,7 +11,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, attempt_outbound, shake_hands};
@@ -22,21 +22,29 @@ use super::handle::{NodeCommand, NodeSnapshot};
 use super::report::PeerReport;
 use super::tell;
 use crate::chain::{ChainNow, check_status};
-use crate::discovery::{Candidate as Found, Discovery, EnrUpdateReason, Predicate};
+use crate::discovery::{Candidate as Found, Discovery, EnrUpdateReason, Predicate, Refusal};
 use crate::events::NodeEvent;
 use crate::fault::{Classify, Fault};
 use crate::handshake::{CLOCK_TOLERANCE_SLOTS, LocalView, Rejection};
 use crate::peers::{
-    Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, Outcome, Peers, Source, Upkeep,
-    UpkeepAction, Want,
+    Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, IpGroup, Outcome, Peers,
+    Source, Upkeep, UpkeepAction, Want,
 };
 use crate::switch::{ConnectionId, DialFailure, RawConnection, StreamOpener, SwitchEvent};
 use crate::tasks::TaskGroup;
 use crate::time::milliseconds;
-use crate::types::{Direction, GoodbyeReason, KnownPeer, PeerId, StatusMessage};
+use crate::types::{Direction, GoodbyeReason, KnownPeer, Multiaddr, PeerId, StatusMessage};
 
 /// All goodbyes of a shutdown together.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Handshakes that peers behind one public address, or one IPv6 /64, may have under way.
+///
+/// One host then holds an eighth of the places for the deadline of a handshake.
+const INBOUND_PER_GROUP: usize = 8;
+
+/// From hanging up until a peer counts as gone although its connection has not closed.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Errands that may run at once; upkeep waits beyond it. Two per peer at the largest default target.
 const ERRANDS: usize = 256;
@@ -69,6 +77,8 @@ pub struct Eth2Node {
     pub(super) inbound: JoinSet<Attempt>,
     /// With whom the attempts of either direction are.
     pub(super) attempted: HashMap<task::Id, PeerId>,
+    /// From where the attempts of peers come, unless from a private network.
+    pub(super) inbound_groups: HashMap<task::Id, IpGroup>,
     pub(super) errands: JoinSet<Option<Errand>>,
     pub(super) postponed: VecDeque<Upkeep<ConnectionId>>,
     pub(super) switch_events: mpsc::Receiver<SwitchEvent>,
@@ -117,7 +127,7 @@ impl Eth2Node {
                 }
                 match self.predicate.judge_bootnode(&enr) {
                     Ok(found) => (found.peer_id, found.addresses),
-                    Err(refusal) => return self.on_undialable(source, refusal.as_str()),
+                    Err(refusal) => return self.on_undialable(source, refusal),
                 }
             }
         };
@@ -125,10 +135,13 @@ impl Eth2Node {
         tracing::debug!(%peer_id, ?pushed, source = source.as_str(), "known peer added");
     }
 
-    fn on_undialable(&mut self, source: Source, reason: &'static str) {
-        tracing::debug!(reason, source = source.as_str(), "known peer cannot be dialled");
-        if source == Source::BootNode {
-            self.undialable_bootnodes += 1;
+    fn on_undialable(&mut self, source: Source, refusal: Refusal) {
+        tracing::debug!(reason = refusal.as_str(), source = source.as_str(), "known peer cannot be dialled");
+        match (source, refusal) {
+            // the first node of a network is a boot node itself
+            (Source::BootNode, Refusal::OwnRecord) => self.bootnodes -= 1,
+            (Source::BootNode, _) => self.undialable_bootnodes += 1,
+            (Source::KnownPeer | Source::Discovered, _) => {}
         }
     }
 
@@ -157,7 +170,7 @@ impl Eth2Node {
                 Some(event) = self.switch_events.recv() => self.on_switch_event(event),
                 Some(command) = self.commands.recv() => self.on_command(command),
                 Ok(()) = self.now.changed() => self.on_slot(),
-                Some(found) = self.candidates.recv(), if self.queue.room() > 0 => self.on_candidate(found),
+                Some(found) = self.candidates.recv(), if self.queue.takes_discovered(Instant::now()) => self.on_candidate(found),
                 () = sleep_until(wakeup) => self.on_wakeup(),
             }
         }
@@ -228,17 +241,39 @@ impl Eth2Node {
 
     fn on_inbound(&mut self, raw: RawConnection) {
         let known = self.is_known(&raw.peer_id);
-        if self.inbound.len() >= self.peers.limits().max_pending_inbound {
-            return self.turn_away(raw, "too_many_handshakes", None);
+        if !known && self.inbound_is_full(&raw.address) {
+            return self.shut_out(raw);
         }
         // a peer that is connected already is about to replace that connection, and needs no place
         let held = self.peers.get(&raw.peer_id).is_some();
         if let Err(exceeded) = self.peers.check(Direction::Inbound, &raw.address, known || held) {
             return self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
         }
-        let peer_id = raw.peer_id;
+        let (peer_id, group) = (raw.peer_id, IpGroup::of(&raw.address));
         let attempt = self.inbound.spawn(shake_hands(self.handshaker.clone(), Connection::new(raw)));
         self.attempted.insert(attempt.id(), peer_id);
+        if let Some(group) = group {
+            self.inbound_groups.insert(attempt.id(), group);
+        }
+    }
+
+    /// Whether too many handshakes that peers began are under way, in all or with this address's neighbours.
+    fn inbound_is_full(&self, address: &Multiaddr) -> bool {
+        let group = IpGroup::of(address);
+        let same = || self.inbound_groups.values().filter(|other| Some(**other) == group).count();
+        self.inbound.len() >= self.peers.limits().max_pending_inbound
+            || (group.is_some() && same() >= INBOUND_PER_GROUP)
+    }
+
+    /// Closes a connection that there is no hand free to shake; whoever floods us gets no goodbye and no long line.
+    fn shut_out(&mut self, raw: RawConnection) {
+        self.emit(NodeEvent::ConnectionFailed {
+            address: raw.address.to_string(),
+            reason: "denied",
+            fault: Fault::Local,
+            error: "too many handshakes under way".to_owned(),
+        });
+        self.hang_up(raw.peer_id, raw.connection_id, raw.opener, None);
     }
 
     /// Refuses a connection for want of a place.
@@ -247,11 +282,13 @@ impl Eth2Node {
         let error = "no place for another peer (see --target-peers)".to_owned();
         let rejection = Rejection { goodbye, fault: Fault::Local, reason, error };
         let refused = Refused { step: "limits", rejection, after: Duration::ZERO, raw };
-        self.emit(tell::handshake_rejected(&refused, self.is_bootstrap(&refused.raw.peer_id)));
+        self.emit(tell::handshake_rejected(&refused, None, self.is_bootstrap(&refused.raw.peer_id)));
     }
 
     fn on_attempt(&mut self, done: Result<(task::Id, Attempt), JoinError>) {
-        self.attempted.remove(&done.as_ref().map_or_else(JoinError::id, |(id, _)| *id));
+        let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        self.attempted.remove(&id);
+        self.inbound_groups.remove(&id);
         let attempt = match done {
             Ok((_, attempt)) => attempt,
             // the queue gives the peer up by itself once the attempt's time is over
@@ -267,12 +304,13 @@ impl Eth2Node {
     fn on_dial_failed(&mut self, candidate: Candidate, failure: &DialFailure, duration: Duration) {
         let now = Instant::now();
         let Candidate { peer_id, addresses, source } = candidate;
+        self.early_goodbyes.remove(&peer_id);
         if let DialFailure::Addresses { silent, .. } = failure {
             for address in silent {
                 self.queue.on_address_silent(address, now, &mut self.rng);
             }
         }
-        let outcome = Outcome::Failed { direction: Direction::Outbound, cause: failure.fault().into() };
+        let outcome = Outcome::Failed { direction: Direction::Outbound, cause: tell::cause(failure) };
         let retry_in = self.queue.on_outcome(peer_id, outcome, now, &mut self.rng);
         if matches!(failure, DialFailure::AlreadyConnected) {
             // that is what the dial was for
@@ -298,7 +336,8 @@ impl Eth2Node {
         let goodbye = self.early_goodbyes.remove(&peer_id);
         // both sides had dialled, and the peer has closed the connection that both give up
         let second = refused.rejection.goodbye.is_none() && goodbye.is_none() && self.is_met_otherwise(&peer_id);
-        let cause = if second { Cause::Local } else { goodbye.map_or_else(|| Cause::from(fault), Cause::from) };
+        let cause =
+            if second { Cause::Local } else { goodbye.map_or_else(|| tell::cause(&refused.rejection), Cause::from) };
         self.queue.on_outcome(peer_id, Outcome::Failed { direction, cause }, Instant::now(), &mut self.rng);
         if second {
             return tracing::debug!(%peer_id, step = refused.step, "second connection closed");
@@ -311,7 +350,7 @@ impl Eth2Node {
                 _ => tell::bootstrap_failure(refused.rejection.reason, fault),
             });
         }
-        self.emit(tell::handshake_rejected(refused, bootstrap));
+        self.emit(tell::handshake_rejected(refused, goodbye, bootstrap));
     }
 
     /// Whether the peer is ready, or is being attempted, over another connection than the one that has just ended.
@@ -322,7 +361,9 @@ impl Eth2Node {
     fn on_ready(&mut self, connection: Connection<Ready>) {
         let now = Instant::now();
         let Connection { raw, state } = connection;
-        self.early_goodbyes.remove(&raw.peer_id);
+        if raw.opener.is_closed() || self.early_goodbyes.contains_key(&raw.peer_id) {
+            return self.on_left(raw, state.duration);
+        }
         let (peer_id, direction) = (raw.peer_id, raw.direction);
         let known = self.is_known(&peer_id);
         let Some(record) = tell::peer_record(&raw, &state, known, now) else {
@@ -357,8 +398,20 @@ impl Eth2Node {
         self.publish();
     }
 
+    /// The peer answered every handshake and left before it was ready, with or without a goodbye.
+    fn on_left(&mut self, raw: RawConnection, after: Duration) {
+        if !raw.opener.is_closed() {
+            self.hang_up(raw.peer_id, raw.connection_id, raw.opener.clone(), None);
+        }
+        let error = "the peer closed the connection as the handshakes ended".to_owned();
+        let rejection = Rejection { goodbye: None, fault: Fault::Transient, reason: "closed", error };
+        self.on_refused(&Refused { step: "end", rejection, after, raw });
+    }
+
     fn on_no_place(&mut self, raw: RawConnection, exceeded: Exceeded) {
-        let outcome = Outcome::Failed { direction: raw.direction, cause: Cause::Local };
+        // a host that has its share keeps it for a while; a place of ours may be free soon
+        let cause = if exceeded == Exceeded::PerIp { Cause::Busy } else { Cause::Local };
+        let outcome = Outcome::Failed { direction: raw.direction, cause };
         self.queue.on_outcome(raw.peer_id, outcome, Instant::now(), &mut self.rng);
         self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
     }
@@ -427,7 +480,7 @@ impl Eth2Node {
 
     fn on_goodbye(&mut self, peer_id: PeerId, goodbye: GoodbyeReason) {
         let Some(record) = self.peers.get(&peer_id) else {
-            if self.early_goodbyes.len() < self.outbound.len() + self.inbound.len() {
+            if self.attempted.values().any(|other| *other == peer_id) {
                 self.early_goodbyes.insert(peer_id, goodbye);
             }
             return;
@@ -445,8 +498,8 @@ impl Eth2Node {
         let (digests, wall) = (local.accepted_digests(), local.wall_slot());
         if let Err(mismatch) = check_status(&local.status(), &status, &digests, wall, CLOCK_TOLERANCE_SLOTS) {
             tracing::debug!(%peer_id, error = %mismatch, "status no longer fits");
-            let goodbye = Some(GoodbyeReason::IRRELEVANT_NETWORK);
-            let ending = Ending { reason: mismatch.reason(), goodbye, cause: mismatch.fault().into() };
+            let goodbye = Rejection::from_error(&mismatch).goodbye;
+            let ending = Ending { reason: mismatch.reason(), goodbye, cause: tell::cause(&mismatch) };
             self.end_session(connection_id, ending, goodbye);
         }
     }
@@ -480,6 +533,7 @@ impl Eth2Node {
             }
             Ok(Some(Errand::Status(peer_id, status))) => self.on_status(peer_id, status),
             Ok(Some(Errand::Metadata(peer_id, metadata))) => self.peers.on_metadata(&peer_id, *metadata),
+            Ok(Some(Errand::HungUp(connection_id))) => self.on_closed(connection_id, None),
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "an errand died"),
         }
@@ -539,7 +593,13 @@ impl Eth2Node {
         }
         session.ending = Some(ending);
         let (peer_id, opener) = (session.peer_id, session.opener.clone());
-        self.hang_up(peer_id, connection_id, opener, goodbye);
+        let Handshaker { switch, events, .. } = self.handshaker.clone();
+        self.errands.spawn(async move {
+            close(&opener, peer_id, connection_id, goodbye, &switch, &events).await;
+            // a muxer whose peer does not read may never close
+            sleep(CLOSE_PATIENCE).await;
+            Some(Errand::HungUp(connection_id))
+        });
     }
 
     /// Closes a connection in the background, after a goodbye if there is one.
@@ -561,6 +621,8 @@ impl Eth2Node {
         self.discovery.shutdown();
         self.outbound.abort_all();
         self.inbound.abort_all();
+        self.errands.abort_all();
+        self.errands.detach_all();
         let sessions = std::mem::take(&mut self.sessions);
         let goodbyes = sessions.len();
         for (connection_id, session) in sessions {

@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::connection::{Ready, Refused, client_of};
 use crate::events::NodeEvent;
-use crate::fault::Fault;
-use crate::peers::{BootstrapFailure, BootstrapReport, PeerRecord};
+use crate::fault::{Classify, Fault};
+use crate::peers::{BootstrapFailure, BootstrapReport, Cause, PeerRecord};
 use crate::rpc::methods;
 use crate::switch::{ConnectionId, DialFailure, RawConnection};
 use crate::time::{fine_milliseconds, milliseconds};
@@ -63,16 +63,27 @@ pub(super) fn handshake_completed(
     }
 }
 
-/// A connection that a handshake step, or our limits, refused.
-pub(super) fn handshake_rejected(refused: &Refused, bootstrap: bool) -> NodeEvent {
+/// Why a peer is left alone after an error.
+///
+/// That no protocol is shared is less certain than it looks: a stream or a socket that ends during its negotiation
+/// reads as a refusal.
+pub(super) fn cause(error: &impl Classify) -> Cause {
+    match error.reason() {
+        "no_muxer" | "negotiation" | "unsupported_protocol" => Cause::NoProtocol,
+        _ => error.fault().into(),
+    }
+}
+
+/// A connection that a handshake step, or our limits, refused, or that the peer left with a goodbye.
+pub(super) fn handshake_rejected(refused: &Refused, received: Option<GoodbyeReason>, bootstrap: bool) -> NodeEvent {
     let Refused { step, rejection, after, raw } = refused;
     NodeEvent::HandshakeRejected {
         peer_id: raw.peer_id,
         step,
-        reason: rejection.reason,
+        reason: if received.is_some() { "goodbye_received" } else { rejection.reason },
         fault: rejection.fault,
-        error: rejection.error.clone(),
-        goodbye_code: rejection.goodbye.map(|goodbye| goodbye.0),
+        error: received.map_or_else(|| rejection.error.clone(), |goodbye| format!("the peer said goodbye: {goodbye}")),
+        goodbye_code: received.or(rejection.goodbye).map(|goodbye| goodbye.0),
         client: client_of(raw.identity.borrow().as_ref()),
         direction: raw.direction,
         transport: raw.transport,
@@ -122,6 +133,7 @@ pub(super) fn bootstrap_failure(reason: &str, fault: Fault) -> BootstrapFailure 
     match (reason, fault) {
         ("timeout", _) => BootstrapFailure::Timeout,
         ("refused", _) => BootstrapFailure::Refused,
+        ("wrong_peer_id", _) => BootstrapFailure::Other,
         ("unreachable" | "dns", _) => BootstrapFailure::Unreachable,
         ("wrong_fork_digest" | "finalized_conflict", _) => BootstrapFailure::WrongNetwork,
         ("no_transport" | "no_muxer" | "negotiation" | "unsupported_protocol", _) => BootstrapFailure::Incompatible,

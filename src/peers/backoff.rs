@@ -27,8 +27,10 @@ pub enum Cause {
     Busy,
     /// The peer has no place for another peer. (When it is we who are full, that is [`Self::Local`].)
     TooManyPeers,
-    /// Another network, or no protocol in common.
+    /// Another network.
     Incompatible,
+    /// No protocol in common, as it seems: a stream that ends during its negotiation looks the same.
+    NoProtocol,
     /// One of the two misbehaved, in the other's eyes.
     Violation,
     /// The peer said that our score is too low, or that we are banned.
@@ -46,7 +48,7 @@ pub struct Schedule {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Local,
         Self::Transient,
         Self::Closed,
@@ -54,6 +56,7 @@ impl Cause {
         Self::Busy,
         Self::TooManyPeers,
         Self::Incompatible,
+        Self::NoProtocol,
         Self::Violation,
         Self::Banned,
     ];
@@ -79,6 +82,8 @@ impl Cause {
             Self::TooManyPeers => ((300, 1_200), (30, 60)),
             // Nimbus: wrong network 24 h.
             Self::Incompatible => ((3_600, 86_400), (30, 300)),
+            // Soon once, in case it was the stream; a peer of another kind is asked every hour.
+            Self::NoProtocol => ((60, 3_600), (5, 60)),
             // Nimbus: fault 10 min.
             Self::Violation => ((600, 3_600), (30, 300)),
             // Nimbus: low score 60 min; Lighthouse and Teku: bans of 12 h.

@@ -343,6 +343,12 @@ impl DialQueue {
         self.config.capacity.saturating_sub(self.waiting_discovered().count())
     }
 
+    /// Whether a fresh discovered peer would be taken in, if need be in the place of one that is missed less.
+    #[must_use]
+    pub fn takes_discovered(&self, now: Instant) -> bool {
+        self.room() > 0 || self.gives_way(now).is_some()
+    }
+
     fn on_ready(&mut self, peer_id: PeerId, direction: Direction, now: Instant) {
         let order = self.next_order();
         let entry = self.entries.entry(peer_id).or_insert_with(|| Entry::new(Source::Discovered, now, order));
@@ -414,15 +420,15 @@ impl DialQueue {
 
     /// Makes a place for a fresh peer: one that failed or waited for too long gives way. False if there is none.
     fn make_room(&mut self, now: Instant) -> bool {
-        if self.room() > 0 {
-            return true;
-        }
+        self.room() > 0 || self.gives_way(now).is_some_and(|peer_id| self.entries.remove(&peer_id).is_some())
+    }
+
+    /// The peer whose place a fresh one may take.
+    fn gives_way(&self, now: Instant) -> Option<PeerId> {
         let life = self.config.candidate_life;
-        let given_up = self
-            .worst()
+        self.worst()
             .filter(|(_, entry)| entry.failures > 0 || now.saturating_duration_since(entry.seen_at) >= life)
-            .map(|(peer_id, _)| peer_id);
-        given_up.is_some_and(|peer_id| self.entries.remove(&peer_id).is_some())
+            .map(|(peer_id, _)| peer_id)
     }
 
     /// Restores the bound after a peer came back from an attempt or a session.

@@ -12,7 +12,9 @@ mod streams;
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::TcpListener;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::core::ConnectedPoint;
@@ -22,7 +24,9 @@ use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{StreamProtocol, Swarm, connection_limits, identify, swarm};
+use socket2::{Domain, Socket, Type};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// The swarm's name for a connection; never used twice.
@@ -48,6 +52,9 @@ const INBOUND_STREAMS: usize = 256;
 
 /// Streams of one connection that may negotiate at once; further ones are reset.
 const NEGOTIATING_STREAMS: usize = 64;
+
+/// All connections together may take this long to close in order at the end.
+const CLOSING: Duration = Duration::from_millis(250);
 
 /// How many connections of each kind the swarm holds; the peer table's own limits lie within these.
 #[derive(Clone, Copy, Debug)]
@@ -208,7 +215,7 @@ impl Switch {
             return Err(in_use());
         }
         let listener = self.swarm.listen_on(address.clone()).map_err(|error| match error {
-            error if error.to_string().contains("in use") => in_use(),
+            error if failure::transport_text(&error).contains("in use") => in_use(),
             error => refused(failure::transport_text(&error)),
         })?;
         loop {
@@ -221,7 +228,7 @@ impl Switch {
                 }
                 SwarmEvent::ListenerClosed { listener_id, reason: Err(error), .. } if *listener_id == listener => {
                     return Err(match error.kind() {
-                        std::io::ErrorKind::AddrInUse => in_use(),
+                        io::ErrorKind::AddrInUse => in_use(),
                         _ => refused(error.to_string()),
                     });
                 }
@@ -230,7 +237,7 @@ impl Switch {
         }
     }
 
-    /// Drives the swarm until `token` is cancelled, then closes every connection.
+    /// Drives the swarm until `token` is cancelled, then closes every connection, for [`CLOSING`] at most.
     ///
     /// Must be polled by one task. Not cancel safe: dropping it resets all connections.
     pub async fn run(mut self, token: CancellationToken) {
@@ -238,7 +245,7 @@ impl Switch {
         loop {
             tokio::select! {
                 biased;
-                () = token.cancelled() => return,
+                () = token.cancelled() => return self.close().await,
                 permit = events.reserve(), if !self.outbox.is_empty() => match (permit, self.outbox.pop_front()) {
                     (Ok(permit), Some(event)) => permit.send(event),
                     // the node is gone; so shall we
@@ -251,6 +258,23 @@ impl Switch {
                 event = self.swarm.select_next_some(), if self.outbox.is_empty() => self.on_swarm_event(event),
             }
         }
+    }
+
+    /// Lets the peers know at once, rather than by their timeouts.
+    async fn close(mut self) {
+        let open: Vec<_> = self.identities.keys().copied().collect();
+        for connection_id in open {
+            self.swarm.close_connection(connection_id);
+        }
+        let all = async {
+            while !self.identities.is_empty() {
+                if let SwarmEvent::ConnectionClosed { connection_id, .. } = self.swarm.select_next_some().await {
+                    self.identities.remove(&connection_id);
+                }
+            }
+        };
+        // late: the rest is dropped
+        let _ = timeout(CLOSING, all).await;
     }
 
     fn on_command(&mut self, command: Command) {
@@ -347,7 +371,7 @@ impl Switch {
         peer_id: PeerId,
         connection_id: ConnectionId,
         endpoint: &ConnectedPoint,
-        established_in: std::time::Duration,
+        established_in: Duration,
     ) {
         let Some(opener) = self.swarm.behaviour_mut().streams.take_opener(connection_id) else {
             return;
@@ -387,6 +411,18 @@ impl Switch {
     }
 }
 
+/// Takes a port for a moment, in one family only, as libp2p will.
+fn probe_tcp(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // as every listener does: connections of an earlier run may linger
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1)
+}
+
 /// libp2p listens with `SO_REUSEPORT`, which lets two programs of one user share a port without a word.
 fn tcp_port_is_taken(address: &Multiaddr) -> bool {
     let mut parts = address.iter();
@@ -397,7 +433,7 @@ fn tcp_port_is_taken(address: &Multiaddr) -> bool {
     };
     match parts.next() {
         Some(Protocol::Tcp(port)) if port != 0 => {
-            TcpListener::bind((ip, port)).is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+            probe_tcp((ip, port).into()).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
         }
         _ => false,
     }

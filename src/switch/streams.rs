@@ -118,6 +118,12 @@ impl StreamOpener {
         self.requests.send(OpenRequest { protocols, reply }).await.map_err(|_| OpenStreamError::Closed)?;
         answer.await.map_err(|_| OpenStreamError::Closed)?
     }
+
+    /// Whether the connection is gone. True before the switch tells of it, and for ever after.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.requests.is_closed()
+    }
 }
 
 /// What the behaviour tells the switch.

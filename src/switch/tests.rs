@@ -1,5 +1,7 @@
 //! Two real switches on loopback.
 
+use std::net::TcpListener;
+
 use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::identity::Keypair;
 
@@ -142,6 +144,27 @@ async fn a_taken_port_names_the_flag() -> anyhow::Result<()> {
     let address = format!("/ip4/127.0.0.1/udp/{}/quic-v1", taken.local_addr()?.port());
     let error = start((quic().0, address.as_str())).await.err().expect("the port is taken").to_string();
     assert!(error.contains("in use"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn both_families_share_a_port() -> anyhow::Result<()> {
+    if TcpListener::bind("[::]:0").is_err() {
+        // a machine without IPv6 has no second family
+        return Ok(());
+    }
+    let keypair = Keypair::generate_secp256k1();
+    let (transport, muxers) = transport::build(&keypair, &tcp(&[Muxer::Yamux]).0)?;
+    let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established: 8 };
+    let settings = SwitchSettings { keypair, transport, muxers, protocols: vec![ECHO], limits, metrics: None };
+    let (mut switch, _ends) = Switch::new(settings);
+    let four = switch.listen("/ip4/0.0.0.0/tcp/0".parse()?, "--port").await?;
+    let port = four.iter().find_map(|part| match part {
+        Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    let six = Multiaddr::from(std::net::Ipv6Addr::UNSPECIFIED).with(Protocol::Tcp(port.expect("a TCP address")));
+    switch.listen(six, "--port6").await?;
     Ok(())
 }
 

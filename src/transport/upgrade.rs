@@ -19,14 +19,17 @@ use crate::types::Muxer;
 const YAMUX: &str = "/yamux/1.0.0";
 const MPLEX: &str = "/mplex/6.7.0";
 
-/// Streams that one TCP peer may hold open, as over QUIC.
-const MAX_STREAMS: usize = 256;
+/// Streams that one Yamux peer may hold open, as over QUIC.
+const YAMUX_STREAMS: usize = 256;
 
-/// Mplex has no flow control: a stream that is not read may hold this many frames, then the connection waits.
+/// Streams that one Mplex peer may hold open: 16 that rpc holds, two of gossip, identify, ping, and room to spare.
+const MPLEX_STREAMS: usize = 64;
+
+/// Frames that a stream may hold unread before the whole connection waits.
 ///
-/// Worst case per connection: 256 streams × 256 frames × 1 MiB by protocol, in practice 8–64 KiB frames on the one
-/// stream that stalls; Lighthouse runs the same numbers.
-const MPLEX_BUFFERED_FRAMES: usize = 256;
+/// Mplex has no flow control and its frames may have 1 MiB: a hostile peer can make us hold 64 × 16 × 1 MiB = 1 GiB,
+/// an honest one (8 to 64 KiB a frame, one stream that stalls) 1 MiB. `--muxers yamux` does without it.
+const MPLEX_UNREAD_FRAMES: usize = 16;
 
 /// Offers the configured muxers in order of preference.
 #[derive(Clone, Debug)]
@@ -93,15 +96,15 @@ where
 
 fn yamux() -> yamux::Config {
     let mut config = yamux::Config::default();
-    config.set_max_num_streams(MAX_STREAMS);
+    config.set_max_num_streams(YAMUX_STREAMS);
     config
 }
 
 fn mplex() -> MplexConfig {
     let mut config = MplexConfig::new();
     config
-        .set_max_num_streams(MAX_STREAMS)
-        .set_max_buffer_size(MPLEX_BUFFERED_FRAMES)
+        .set_max_num_streams(MPLEX_STREAMS)
+        .set_max_buffer_size(MPLEX_UNREAD_FRAMES)
         .set_max_buffer_behaviour(MaxBufferBehaviour::Block);
     config
 }

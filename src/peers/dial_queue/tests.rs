@@ -47,6 +47,23 @@ fn fixture() -> Fixture {
 }
 
 #[test]
+fn a_queue_full_of_failed_peers_still_takes_a_fresh_one() {
+    let mut f = Fixture::new(DialQueueConfig { capacity: 8, ..DialQueueConfig::default() });
+    for n in 1..=8 {
+        assert_eq!(f.push(n, Source::Discovered), Pushed::Queued);
+    }
+    assert!(!f.queue.takes_discovered(f.now), "nobody has failed yet");
+    while let Some(peer_id) = f.next() {
+        let failed = Outcome::Failed { direction: Direction::Outbound, cause: Cause::TooManyPeers };
+        f.queue.on_outcome(peer_id, failed, f.now, &mut f.rng);
+    }
+    assert_eq!((f.queue.room(), f.next()), (0, None));
+    assert!(f.queue.takes_discovered(f.now));
+    assert_eq!(f.push(9, Source::Discovered), Pushed::Queued);
+    assert_eq!(f.next(), Some(peer(9)));
+}
+
+#[test]
 fn dials_known_peers_first_and_then_the_freshest_discovered_one() {
     let mut f = fixture();
     for (n, source) in [
