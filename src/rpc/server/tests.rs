@@ -121,6 +121,14 @@ async fn tells_the_connections_of_a_peer_apart_in_reports_but_not_in_quotas() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn answers_within_the_quota_without_waiting_for_the_timer_s_next_millisecond() {
+    let rig = Rig::start(RpcLimits::default());
+    tokio::time::advance(Duration::from_micros(300)).await;
+    let (answer, waited) = rig.ping(PeerId::random()).await;
+    assert_eq!((answer.unwrap(), waited), (metadata().seq_number, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
 async fn drops_and_counts_what_would_wait_too_long() {
     let mut rig = Rig::start(RpcLimits::default());
     let greedy = PeerId::random();
