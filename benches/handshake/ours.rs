@@ -9,7 +9,7 @@ use beacond::chain::{ChainConfig, ChainHead, ForkSchedule, NetworkName, derive_s
 use beacond::config::{Advertise, DiscoveryConfig, ListenConfig, ListenOn, PeersConfig, TransportConfig};
 use beacond::events::{Events, NodeEvent, Subscription};
 use beacond::node::{Eth2NodeBuilder, Farewell, Find, NodeHandle};
-use beacond::rpc::{RpcHandler, RpcLimits, RpcServer, RpcTimeouts, call, methods};
+use beacond::rpc::{Origin, RpcHandler, RpcLimits, RpcServer, RpcTimeouts, call, methods};
 use beacond::store::Identity;
 use beacond::switch::{StreamOpener, Switch, SwitchLimits, SwitchSettings};
 use beacond::tasks::TaskGroup;
@@ -253,11 +253,11 @@ impl RpcHandler for Answers {
         MetaData { syncnets: Some(Default::default()), custody_group_count: Some(4), ..MetaData::default() }
     }
 
-    fn on_status(&self, _: PeerId, _: StatusMessage) {}
+    fn on_status(&self, _: Origin, _: StatusMessage) {}
 
-    fn on_ping(&self, _: PeerId, _: u64) {}
+    fn on_ping(&self, _: Origin, _: u64) {}
 
-    fn on_goodbye(&self, _: PeerId, _: GoodbyeReason) {}
+    fn on_goodbye(&self, _: Origin, _: GoodbyeReason) {}
 }
 
 fn chain() -> ChainConfig {
