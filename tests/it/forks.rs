@@ -102,8 +102,10 @@ async fn peers_that_miss_a_fork_are_dropped_and_no_longer_found() -> Result<()> 
     let script = Script::honest(&old_schedule(&chain));
     let (outdated_id, silent_id) = (outdated.peer_id, silent.peer_id);
     let missed = async {
-        let ready = |event: &NodeEvent, peer| matches!(event, NodeEvent::HandshakeCompleted { peer_id, .. } if *peer_id == peer);
-        let is_ready = |event: &NodeEvent| ready(event, outdated_id) || ready(event, silent_id);
+        let is_ready = |event: &NodeEvent| match event {
+            NodeEvent::HandshakeCompleted { peer_id, .. } => [outdated_id, silent_id].contains(peer_id),
+            _ => false,
+        };
         node.until("both handshakes", |history| history.iter().filter(|event| is_ready(event)).count() >= 2).await?;
         assert_eq!(node.count(|event| matches!(event, NodeEvent::ForkActivated { .. })), 0, "too slow a machine");
         let gone = |event: &NodeEvent, peer| match event {
