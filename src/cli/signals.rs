@@ -2,14 +2,9 @@
 //! the node to say goodbye as well.
 
 use std::io;
-use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
-
-/// A second signal within this time is the first one twice: `timeout` and terminals signal a process and its group.
-const SAME_SIGNAL: Duration = Duration::from_millis(300);
 
 /// Listens for SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug)]
@@ -47,13 +42,6 @@ impl Signals {
             self.next().await;
             // receiver gone: the node has stopped by itself
             let _ = first_seen.send(());
-            // what arrives meanwhile is taken as the first one
-            let _ = timeout(SAME_SIGNAL, async {
-                loop {
-                    self.next().await
-                }
-            })
-            .await;
             self.next().await;
         };
         let first = async move {

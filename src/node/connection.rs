@@ -19,8 +19,8 @@ use crate::types::{Client, Direction, GoodbyeReason, Multiaddr, PeerId};
 
 /// How long a goodbye may take before the connection is closed anyway.
 ///
-/// The peer's answer is not waited for beyond it; the whole farewell at shutdown has 1 s.
-pub(super) const GOODBYE_PATIENCE: Duration = Duration::from_millis(500);
+/// The peer's answer is not waited for beyond it, which is also what the whole farewell at shutdown may take.
+pub(super) const GOODBYE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection that is secured and multiplexed, nothing more.
 #[derive(Debug)]
