@@ -31,7 +31,12 @@ pub(super) async fn attempt_outbound(handshaker: Handshaker, candidate: Candidat
     let Candidate { peer_id, addresses, .. } = &candidate;
     handshaker.events.emit(NodeEvent::DialStarted { peer_id: *peer_id, addresses: tell::joined(addresses) });
     let started = Instant::now();
-    match dial_peer(&handshaker.switch, *peer_id, addresses.clone()).await {
+    let dialled = tokio::select! {
+        biased;
+        () = handshaker.stopping.cancelled() => Err(DialFailure::Aborted),
+        dialled = dial_peer(&handshaker.switch, *peer_id, addresses.clone()) => dialled,
+    };
+    match dialled {
         Ok(connection) => shake_hands(handshaker, connection).await,
         Err(failure) => Attempt::Failed { candidate, failure, duration: started.elapsed() },
     }

@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::connection::Handshaker;
 use super::discovery_loop::{DiscoveryLoop, Recent};
@@ -230,6 +231,7 @@ impl Eth2NodeBuilder {
                 local,
                 switch: switch_handle,
                 events: self.events,
+                stopping: CancellationToken::new(),
             },
             discovery,
             lookups: (!matches!(self.find, Find::Nobody)).then_some(lookups),

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::local::LocalChain;
 use crate::events::{Events, NodeEvent};
+use crate::fault::Fault;
 use crate::handshake::{HandshakeContext, HandshakeRegistry, Rejection, Transcript};
 use crate::rpc::{RpcTimeouts, call, methods};
 use crate::switch::{ConnectionId, DialFailure, PeerIdentity, RawConnection, StreamOpener, SwitchHandle};
@@ -112,6 +114,8 @@ pub struct Handshaker {
     pub switch: SwitchHandle,
     /// Where attempts are reported.
     pub events: Events,
+    /// Cancelled when the node stops: attempts under way then end, with a goodbye if they have come that far.
+    pub stopping: CancellationToken,
 }
 
 /// Runs every registered handshake against a freshly initialised connection.
@@ -128,7 +132,7 @@ pub async fn perform_protocol_handshakes(
     handshaker: &Handshaker,
 ) -> Result<Connection<Ready>, Refused> {
     let Connection { raw, state } = connection;
-    let Handshaker { registry, local, switch, events } = handshaker;
+    let Handshaker { registry, local, switch, events, stopping } = handshaker;
     let cx = HandshakeContext {
         peer_id: raw.peer_id,
         direction: raw.direction,
@@ -139,13 +143,28 @@ pub async fn perform_protocol_handshakes(
         events,
         transcript: Transcript::default(),
     };
-    match registry.run(cx).await {
+    let outcome = tokio::select! {
+        biased;
+        () = stopping.cancelled() => Err(("shutdown", shutting_down())),
+        outcome = registry.run(cx) => outcome,
+    };
+    match outcome {
         Ok(transcript) => Ok(Connection { raw, state: Ready { transcript, duration: state.since.elapsed() } }),
         Err((step, rejection)) => {
             let after = state.since.elapsed();
             close(&raw.opener, raw.peer_id, raw.connection_id, rejection.goodbye, switch, events).await;
             Err(Refused { step, rejection, after, raw })
         }
+    }
+}
+
+/// The peer may count us among its own already, so it is told.
+fn shutting_down() -> Rejection {
+    Rejection {
+        goodbye: Some(GoodbyeReason::CLIENT_SHUTDOWN),
+        fault: Fault::Local,
+        reason: "shutdown",
+        error: "the node stops".to_owned(),
     }
 }
 

@@ -30,6 +30,7 @@ use crate::peers::{
     Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, IpGroup, Outcome, Peers,
     Source, Upkeep, UpkeepAction, Want,
 };
+use crate::rpc::Origin;
 use crate::switch::{ConnectionId, DialFailure, RawConnection, StreamOpener, SwitchEvent};
 use crate::tasks::TaskGroup;
 use crate::time::milliseconds;
@@ -45,6 +46,9 @@ const INBOUND_PER_GROUP: usize = 8;
 
 /// From hanging up until a peer counts as gone although its connection has not closed.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A goodbye that found no attempt to end is forgotten after this, four times the deadline of the handshakes.
+const EARLY_GOODBYE_LIFE: Duration = Duration::from_secs(60);
 
 /// Errands that may run at once; upkeep waits beyond it. Two per peer at the largest default target.
 const ERRANDS: usize = 256;
@@ -69,8 +73,8 @@ pub struct Eth2Node {
     pub(super) bootstrap: Option<BootstrapCheck>,
     pub(super) started: Instant,
     pub(super) sessions: BTreeMap<ConnectionId, Session>,
-    /// Goodbyes of peers whose handshakes are under way; as many as there are attempts.
-    pub(super) early_goodbyes: BTreeMap<PeerId, GoodbyeReason>,
+    /// Goodbyes over connections whose handshakes are under way; as many as peers say in [`EARLY_GOODBYE_LIFE`].
+    pub(super) early_goodbyes: BTreeMap<ConnectionId, (GoodbyeReason, Instant)>,
     /// Attempts at candidates, at most [`Limits::max_pending_outbound`](crate::peers::Limits).
     pub(super) outbound: JoinSet<Attempt>,
     /// Attempts that peers began, at most [`Limits::max_pending_inbound`](crate::peers::Limits).
@@ -304,7 +308,6 @@ impl Eth2Node {
     fn on_dial_failed(&mut self, candidate: Candidate, failure: &DialFailure, duration: Duration) {
         let now = Instant::now();
         let Candidate { peer_id, addresses, source } = candidate;
-        self.early_goodbyes.remove(&peer_id);
         if let DialFailure::Addresses { silent, .. } = failure {
             for address in silent {
                 self.queue.on_address_silent(address, now, &mut self.rng);
@@ -333,7 +336,7 @@ impl Eth2Node {
 
     fn on_refused(&mut self, refused: &Refused) {
         let (peer_id, direction, fault) = (refused.raw.peer_id, refused.raw.direction, refused.rejection.fault);
-        let goodbye = self.early_goodbyes.remove(&peer_id);
+        let goodbye = self.early_goodbyes.remove(&refused.raw.connection_id).map(|(goodbye, _)| goodbye);
         // both sides had dialled, and the peer has closed the connection that both give up
         let second = refused.rejection.goodbye.is_none() && goodbye.is_none() && self.is_met_otherwise(&peer_id);
         let cause =
@@ -361,7 +364,7 @@ impl Eth2Node {
     fn on_ready(&mut self, connection: Connection<Ready>) {
         let now = Instant::now();
         let Connection { raw, state } = connection;
-        if raw.opener.is_closed() || self.early_goodbyes.contains_key(&raw.peer_id) {
+        if raw.opener.is_closed() || self.early_goodbyes.contains_key(&raw.connection_id) {
             return self.on_left(raw, state.duration);
         }
         let (peer_id, direction) = (raw.peer_id, raw.direction);
@@ -470,22 +473,25 @@ impl Eth2Node {
     fn on_report(&mut self, report: PeerReport) {
         let now = Instant::now();
         match report {
-            PeerReport::Status(peer_id, status) => self.on_status(peer_id, status),
-            PeerReport::Ping(peer_id, seq_number) => {
-                self.peers.on_ping(&peer_id, seq_number, now);
+            PeerReport::Status(origin, status) => self.on_status(origin.peer_id, status),
+            PeerReport::Ping(origin, seq_number) => {
+                self.peers.on_ping(&origin.peer_id, seq_number, now);
             }
-            PeerReport::Goodbye(peer_id, goodbye) => self.on_goodbye(peer_id, goodbye),
+            PeerReport::Goodbye(origin, goodbye) => self.on_goodbye(origin, goodbye),
         }
     }
 
-    fn on_goodbye(&mut self, peer_id: PeerId, goodbye: GoodbyeReason) {
-        let Some(record) = self.peers.get(&peer_id) else {
+    /// A goodbye ends the connection that it came over, and no other of the same peer.
+    fn on_goodbye(&mut self, Origin { peer_id, connection_id }: Origin, goodbye: GoodbyeReason) {
+        if self.peers.get(&peer_id).is_none_or(|record| record.connection != connection_id) {
             if self.attempted.values().any(|other| *other == peer_id) {
-                self.early_goodbyes.insert(peer_id, goodbye);
+                let now = Instant::now();
+                // what came too late for its attempt
+                self.early_goodbyes.retain(|_, (_, at)| now.duration_since(*at) < EARLY_GOODBYE_LIFE);
+                self.early_goodbyes.insert(connection_id, (goodbye, now));
             }
             return;
-        };
-        let connection_id = record.connection;
+        }
         let ending = Ending { reason: "goodbye_received", goodbye: Some(goodbye), cause: goodbye.into() };
         self.end_session(connection_id, ending, None);
     }
@@ -619,10 +625,9 @@ impl Eth2Node {
 
     async fn say_farewell(mut self) -> Farewell {
         self.discovery.shutdown();
-        self.outbound.abort_all();
-        self.inbound.abort_all();
-        self.errands.abort_all();
-        self.errands.detach_all();
+        self.handshaker.stopping.cancel();
+        // upkeep is of no use any more
+        self.errands = JoinSet::new();
         let sessions = std::mem::take(&mut self.sessions);
         let goodbyes = sessions.len();
         for (connection_id, session) in sessions {
@@ -631,11 +636,25 @@ impl Eth2Node {
             }
             self.hang_up(session.peer_id, connection_id, session.opener, Some(GoodbyeReason::CLIENT_SHUTDOWN));
         }
-        let all = async { while self.errands.join_next().await.is_some() {} };
         // late: the rest learns it by the close
-        let _ = timeout(FAREWELL, all).await;
+        let _ = timeout(FAREWELL, self.end_attempts_and_errands()).await;
         self.tasks.cancel();
         Farewell { goodbyes }
+    }
+
+    async fn end_attempts_and_errands(&mut self) {
+        loop {
+            let attempt = tokio::select! {
+                Some(attempt) = self.outbound.join_next() => attempt,
+                Some(attempt) = self.inbound.join_next() => attempt,
+                Some(_) = self.errands.join_next() => continue,
+                else => return,
+            };
+            // ready at the last moment
+            if let Ok(Attempt::Ready(Connection { raw, .. })) = attempt {
+                self.hang_up(raw.peer_id, raw.connection_id, raw.opener, Some(GoodbyeReason::CLIENT_SHUTDOWN));
+            }
+        }
     }
 
     // --- small things

@@ -8,23 +8,23 @@ use tokio::sync::mpsc;
 
 use super::local::LocalChain;
 use crate::handshake::LocalView;
-use crate::rpc::RpcHandler;
-use crate::types::{GoodbyeReason, MetaData, PeerId, StatusMessage};
+use crate::rpc::{Origin, RpcHandler};
+use crate::types::{GoodbyeReason, MetaData, StatusMessage};
 
 /// Reports that may wait for the node; **drop and count**: the next refresh repeats what a lost one said.
 ///
-/// 256 × about 150 bytes = 38 KiB.
+/// 256 × about 200 bytes = 50 KiB.
 pub(super) const REPORTS: usize = 256;
 
-/// What a peer said.
+/// What a peer said, and over which connection.
 #[derive(Debug)]
 pub(super) enum PeerReport {
     /// Its Status.
-    Status(PeerId, StatusMessage),
+    Status(Origin, StatusMessage),
     /// The sequence number of its metadata.
-    Ping(PeerId, u64),
+    Ping(Origin, u64),
     /// Why it leaves.
-    Goodbye(PeerId, GoodbyeReason),
+    Goodbye(Origin, GoodbyeReason),
 }
 
 /// Answers for the node.
@@ -55,15 +55,15 @@ impl RpcHandler for Responder {
         self.local.metadata()
     }
 
-    fn on_status(&self, peer_id: PeerId, status: StatusMessage) {
-        self.report(PeerReport::Status(peer_id, status));
+    fn on_status(&self, origin: Origin, status: StatusMessage) {
+        self.report(PeerReport::Status(origin, status));
     }
 
-    fn on_ping(&self, peer_id: PeerId, seq_number: u64) {
-        self.report(PeerReport::Ping(peer_id, seq_number));
+    fn on_ping(&self, origin: Origin, seq_number: u64) {
+        self.report(PeerReport::Ping(origin, seq_number));
     }
 
-    fn on_goodbye(&self, peer_id: PeerId, reason: GoodbyeReason) {
-        self.report(PeerReport::Goodbye(peer_id, reason));
+    fn on_goodbye(&self, origin: Origin, reason: GoodbyeReason) {
+        self.report(PeerReport::Goodbye(origin, reason));
     }
 }

@@ -50,6 +50,11 @@ impl SizeBounds {
         Self { min, max: if max < MAX_PAYLOAD_SIZE { max } else { MAX_PAYLOAD_SIZE } }
     }
 
+    /// The most bytes.
+    pub(super) const fn max(self) -> usize {
+        self.max
+    }
+
     fn check(self, size: u64) -> Result<usize, RpcError> {
         match usize::try_from(size) {
             Ok(size) if (self.min..=self.max).contains(&size) => Ok(size),

@@ -9,12 +9,12 @@ use futures::stream::BoxStream;
 use libp2p::StreamProtocol;
 use ssz::Encode;
 
-use crate::types::{ForkDigest, PeerId};
+use crate::types::ForkDigest;
 
 use super::codec::{RawChunk, SizeBounds};
 use super::error::{ErrorCode, RpcError};
 use super::quota::Quota;
-use super::serve::RpcHandler;
+use super::serve::{Origin, RpcHandler};
 
 /// One version of a method: its protocol id and what may go over the wire under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ pub trait Method: Sized + Send + Sync + 'static {
     }
 
     /// Answers a peer; must not block.
-    fn serve<'a>(handler: &'a dyn RpcHandler, peer_id: PeerId, request: Self::Request) -> Answer<'a, Self::Response>;
+    fn serve<'a>(handler: &'a dyn RpcHandler, origin: Origin, request: Self::Request) -> Answer<'a, Self::Response>;
 }
 
 /// The ids of a method's protocols, newest first: what to offer when a stream is opened.
@@ -162,7 +162,7 @@ pub struct MethodEntry {
 pub(super) type RawAnswer<'a> = BoxStream<'a, Result<RawChunk, Refusal>>;
 
 /// Decodes a request and answers it.
-type AnswerFn = for<'a> fn(&'a dyn RpcHandler, PeerId, &[u8], &'static Protocol) -> Result<RawAnswer<'a>, RpcError>;
+type AnswerFn = for<'a> fn(&'a dyn RpcHandler, Origin, &[u8], &'static Protocol) -> Result<RawAnswer<'a>, RpcError>;
 
 impl MethodEntry {
     /// The entry of a method.
@@ -174,7 +174,7 @@ impl MethodEntry {
 
 fn answer_raw<'a, M: Method>(
     handler: &'a dyn RpcHandler,
-    peer_id: PeerId,
+    origin: Origin,
     ssz: &[u8],
     protocol: &'static Protocol,
 ) -> Result<RawAnswer<'a>, RpcError> {
@@ -183,5 +183,5 @@ fn answer_raw<'a, M: Method>(
         context: chunk.context,
         ssz: M::encode_response(&chunk.response, protocol),
     };
-    Ok(M::serve(handler, peer_id, request).map(move |chunk| chunk.map(encode)).boxed())
+    Ok(M::serve(handler, origin, request).map(move |chunk| chunk.map(encode)).boxed())
 }

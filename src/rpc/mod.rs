@@ -24,6 +24,6 @@ pub use call::{CallError, call};
 pub use client::{ResponseReader, RpcTimeouts, exchange, request_one};
 pub use error::{ErrorCode, Phase, RpcError};
 pub use method::{Chunk, Method, Protocol};
-pub use serve::{RpcHandler, ServeTimeouts, serve_stream};
+pub use serve::{Origin, RpcHandler, ServeTimeouts, serve_stream};
 pub use server::{Inbound, RpcLimits, RpcServer};
 pub use snappy::SnappyError;

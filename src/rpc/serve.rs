@@ -9,16 +9,26 @@ use futures::StreamExt;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 use crate::fault::{Classify, Fault};
+use crate::switch::ConnectionId;
 use crate::types::{GoodbyeReason, MetaData, PeerId, StatusMessage};
 
 use super::client::within;
 use super::codec;
 use super::error::{ErrorCode, Phase, RpcError};
-use super::method::{MethodEntry, Protocol};
+use super::method::{MethodEntry, Protocol, RawAnswer};
 use super::methods;
 
 /// Bytes read ahead of the decoder: every request of the handshake fits in.
 const READ_AHEAD: usize = 256;
+
+/// Where a request came from: a peer may have more than one connection, as while two dials cross.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Who asks.
+    pub peer_id: PeerId,
+    /// Over which connection.
+    pub connection_id: ConnectionId,
+}
 
 /// What the server needs to know of the node, and whom it tells. Called from many tasks at once; must not block.
 pub trait RpcHandler: Send + Sync + 'static {
@@ -27,11 +37,11 @@ pub trait RpcHandler: Send + Sync + 'static {
     /// Our metadata.
     fn metadata(&self) -> MetaData;
     /// A peer sent its status.
-    fn on_status(&self, peer_id: PeerId, status: StatusMessage);
+    fn on_status(&self, origin: Origin, status: StatusMessage);
     /// A peer pinged; `seq_number` is that of its metadata.
-    fn on_ping(&self, peer_id: PeerId, seq_number: u64);
-    /// A peer says goodbye and will close the connection.
-    fn on_goodbye(&self, peer_id: PeerId, reason: GoodbyeReason);
+    fn on_ping(&self, origin: Origin, seq_number: u64);
+    /// A peer says goodbye and will close the connection that it came over.
+    fn on_goodbye(&self, origin: Origin, reason: GoodbyeReason);
 }
 
 /// How long the server waits for a peer in one exchange.
@@ -75,7 +85,7 @@ pub struct Served {
 pub async fn serve_stream<S>(
     stream: &mut S,
     protocol_id: &str,
-    peer_id: PeerId,
+    origin: Origin,
     handler: &Arc<dyn RpcHandler>,
     timeouts: &ServeTimeouts,
 ) -> Result<Served, RpcError>
@@ -83,7 +93,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let (method, protocol) = methods::find(protocol_id).ok_or(RpcError::Unsupported)?;
-    serve_method(stream, method, protocol, peer_id, &**handler, timeouts).await
+    serve_method(stream, method, protocol, origin, &**handler, timeouts).await
 }
 
 /// Waits until the peer has closed its side, for `limit` at most, and throws away what it still sends.
@@ -105,17 +115,42 @@ pub(super) async fn serve_method<S>(
     stream: &mut S,
     method: &MethodEntry,
     protocol: &'static Protocol,
-    peer_id: PeerId,
+    origin: Origin,
     handler: &dyn RpcHandler,
     timeouts: &ServeTimeouts,
 ) -> Result<Served, RpcError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let answer = match read_request(stream, protocol, timeouts).await {
-        Ok(ssz) => (method.answer)(handler, peer_id, &ssz, protocol),
-        Err(err) => Err(err),
-    };
+    let ssz = read_request(stream, protocol, timeouts).await?;
+    send_answer(stream, protocol, (method.answer)(handler, origin, &ssz, protocol), timeouts).await
+}
+
+/// Reads a request; one that is malformed is answered with result 1.
+pub(super) async fn read_request<S>(
+    stream: &mut S,
+    protocol: &Protocol,
+    timeouts: &ServeTimeouts,
+) -> Result<Vec<u8>, RpcError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut reader = BufReader::with_capacity(READ_AHEAD, &mut *stream);
+    let read =
+        within(timeouts.request, Phase::ReadingRequest, codec::read_request(&mut reader, protocol.request)).await;
+    if let Err(err) = &read {
+        refuse_malformed(stream, err, timeouts).await;
+    }
+    read
+}
+
+/// Sends the chunks of an answer, or result 1 if the request did not decode, and closes our side.
+pub(super) async fn send_answer<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    protocol: &'static Protocol,
+    answer: Result<RawAnswer<'_>, RpcError>,
+    timeouts: &ServeTimeouts,
+) -> Result<Served, RpcError> {
     let mut answer = match answer {
         Ok(answer) => answer,
         Err(err) => {
@@ -142,13 +177,9 @@ where
     Ok(served)
 }
 
-async fn read_request<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    protocol: &Protocol,
-    timeouts: &ServeTimeouts,
-) -> Result<Vec<u8>, RpcError> {
-    let mut reader = BufReader::with_capacity(READ_AHEAD, stream);
-    within(timeouts.request, Phase::ReadingRequest, codec::read_request(&mut reader, protocol.request)).await
+/// Whether a request of this protocol may take more than is read ahead anyhow; those of the handshake never do.
+pub(super) fn is_bulky(protocol: &Protocol) -> bool {
+    protocol.request.is_some_and(|bounds| bounds.max() > READ_AHEAD)
 }
 
 /// Whether it is the request that is wrong, so that it was answered with result 1; otherwise nothing was answered.

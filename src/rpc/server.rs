@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use futures::io::{AsyncRead, AsyncWrite};
 use libp2p::{Stream, StreamProtocol};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Events, NodeEvent};
 use crate::fault::Classify;
-use crate::switch::InboundStream;
+use crate::switch::{ConnectionId, InboundStream};
 use crate::tasks::TaskGroup;
 use crate::time::fine_milliseconds;
 use crate::types::PeerId;
@@ -23,7 +23,9 @@ use super::error::{RpcError, describe};
 use super::method::{MethodEntry, Protocol};
 use super::methods;
 use super::quota::{Admission, HeldLimits};
-use super::serve::{RpcHandler, ServeTimeouts, is_malformed, linger, serve_method};
+use super::serve::{
+    Origin, RpcHandler, ServeTimeouts, Served, is_bulky, is_malformed, linger, read_request, send_answer,
+};
 
 /// How often idle peers are forgotten: the longest window of the quotas.
 const FORGET_INTERVAL: Duration = Duration::from_secs(15);
@@ -33,6 +35,8 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(15);
 pub struct Inbound<S> {
     /// Who opened it.
     pub peer_id: PeerId,
+    /// On which connection.
+    pub connection_id: ConnectionId,
     /// What was negotiated.
     pub protocol: StreamProtocol,
     /// The stream, nothing read from it yet.
@@ -40,15 +44,16 @@ pub struct Inbound<S> {
 }
 
 impl From<InboundStream> for Inbound<Stream> {
-    fn from(InboundStream { peer_id, protocol, stream, .. }: InboundStream) -> Self {
-        Self { peer_id, protocol, stream }
+    fn from(InboundStream { peer_id, connection_id, protocol, stream }: InboundStream) -> Self {
+        Self { peer_id, connection_id, protocol, stream }
     }
 }
 
 /// The bounds of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RpcLimits {
-    /// Streams of all peers that are served at once; the others wait for their turn.
+    /// Requests of all peers that are answered at once; the others, read already, wait for their turn. As many of the
+    /// bulky ones, of more than 256 bytes by their protocol, are read at once; the small ones are read as they come.
     pub serving: usize,
     /// Streams held, and for how long a request may be delayed.
     pub held: HeldLimits,
@@ -58,8 +63,9 @@ pub struct RpcLimits {
 
 impl Default for RpcLimits {
     /// 16 streams a peer are two, the specification's `MAX_CONCURRENT_REQUESTS`, for each protocol id and one to spare;
-    /// 1024 × ~4 KiB = 4 MiB are held when every stream stalls. An answer delayed by more than 10 s would reach nobody:
-    /// that is the longest that clients wait.
+    /// 1024 × ~4 KiB = 4 MiB are held when every stream stalls, and 256 × ~70 KiB = 17.5 MiB more when bulky requests
+    /// do: 32 KiB of blocks by root and 37 KiB of a frame. An answer delayed by more than 10 s would reach nobody: that
+    /// is the longest that clients wait.
     fn default() -> Self {
         Self {
             serving: 256,
@@ -114,6 +120,7 @@ impl RpcServer {
         let server = Arc::new(Shared {
             handler: self.handler,
             events: self.events,
+            reading_bulky: Semaphore::new(self.limits.serving),
             serving: Semaphore::new(self.limits.serving),
             timeouts: self.limits.timeouts,
         });
@@ -146,6 +153,7 @@ impl RpcServer {
 struct Shared {
     handler: Arc<dyn RpcHandler>,
     events: Events,
+    reading_bulky: Semaphore,
     serving: Semaphore,
     timeouts: ServeTimeouts,
 }
@@ -162,14 +170,14 @@ struct Job<S> {
 
 /// The place that a stream takes; given back when dropped, however the task ends.
 struct Slot {
-    peer_id: PeerId,
+    origin: Origin,
     released: mpsc::Sender<PeerId>,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         // cannot be full; closed when the loop is gone, and its books with it
-        let _ = self.released.try_send(self.peer_id);
+        let _ = self.released.try_send(self.origin.peer_id);
     }
 }
 
@@ -180,7 +188,7 @@ impl Shared {
         inbound: Inbound<S>,
         released: &mpsc::Sender<PeerId>,
     ) -> Option<Job<S>> {
-        let Inbound { peer_id, protocol, stream } = inbound;
+        let Inbound { peer_id, connection_id, protocol, stream } = inbound;
         let Some((method, protocol)) = methods::find(protocol.as_ref()) else {
             self.reject(peer_id, "unknown", &RpcError::Unsupported);
             return None;
@@ -188,7 +196,8 @@ impl Shared {
         let arrived = Instant::now();
         match admission.admit(peer_id, method.name, method.quota, arrived) {
             Ok(delay) => {
-                let slot = Slot { peer_id, released: released.clone() };
+                let origin = Origin { peer_id, connection_id };
+                let slot = Slot { origin, released: released.clone() };
                 Some(Job { stream, method, protocol, arrived, delay, slot })
             }
             Err(err) => {
@@ -200,12 +209,8 @@ impl Shared {
 
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(&self, mut job: Job<S>) {
         tokio::time::sleep_until(job.arrived + job.delay).await;
-        let permit = self.serving.acquire().await.expect("semaphore is never closed");
-        let peer_id = job.slot.peer_id;
-        let served =
-            serve_method(&mut job.stream, job.method, job.protocol, peer_id, &*self.handler, &self.timeouts).await;
-        drop(permit);
-        let answered = match served {
+        let peer_id = job.slot.origin.peer_id;
+        let answered = match self.exchange(&mut job).await {
             Ok(_) => {
                 let duration_ms = fine_milliseconds(job.arrived.elapsed());
                 self.events.emit(NodeEvent::RpcServed { peer_id, method: job.protocol.label, duration_ms });
@@ -221,6 +226,16 @@ impl Shared {
         }
     }
 
+    /// Takes a turn only when the request is there: one that is never finished keeps nobody else from an answer.
+    async fn exchange<S: AsyncRead + AsyncWrite + Unpin + Send>(&self, job: &mut Job<S>) -> Result<Served, RpcError> {
+        // held to the end, as the request may be
+        let _bulky = if is_bulky(job.protocol) { Some(turn(&self.reading_bulky).await) } else { None };
+        let ssz = read_request(&mut job.stream, job.protocol, &self.timeouts).await?;
+        let _turn = turn(&self.serving).await;
+        let answer = (job.method.answer)(&*self.handler, job.slot.origin, &ssz, job.protocol);
+        send_answer(&mut job.stream, job.protocol, answer, &self.timeouts).await
+    }
+
     fn reject<E: Classify + std::error::Error>(&self, peer_id: PeerId, method: &'static str, err: &E) {
         self.events.emit(NodeEvent::RpcRejected {
             peer_id,
@@ -230,6 +245,10 @@ impl Shared {
             error: describe(err),
         });
     }
+}
+
+async fn turn(semaphore: &Semaphore) -> SemaphorePermit<'_> {
+    semaphore.acquire().await.expect("semaphore is never closed")
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use crate::rpc::codec::SizeBounds;
 use crate::rpc::error::{ErrorCode, RpcError};
 use crate::rpc::method::{Answer, Chunk, Method, Protocol, Refusal, decode_ssz, encode_ssz};
 use crate::rpc::quota::Quota;
-use crate::rpc::serve::RpcHandler;
+use crate::rpc::serve::{Origin, RpcHandler};
+use crate::switch::ConnectionId;
 use crate::types::{Attnets, Epoch, ForkDigest, GoodbyeReason, MetaData, PeerId, Root, Slot, StatusMessage, Syncnets};
 
 /// One end of an in-memory stream.
@@ -23,6 +24,11 @@ pub(super) type Pipe = Compat<DuplexStream>;
 pub(super) fn pipe(capacity: usize) -> (Pipe, Pipe) {
     let (left, right) = tokio::io::duplex(capacity);
     (left.compat(), right.compat())
+}
+
+/// Where a stranger asks from.
+pub(super) fn stranger() -> Origin {
+    Origin { peer_id: PeerId::random(), connection_id: ConnectionId::new_unchecked(1) }
 }
 
 /// Lets `seconds` of paused time pass, while everything else runs.
@@ -54,9 +60,9 @@ pub(super) fn metadata() -> MetaData {
 /// What a [`Notes`] handler was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Note {
-    Status(PeerId, StatusMessage),
-    Ping(PeerId, u64),
-    Goodbye(PeerId, GoodbyeReason),
+    Status(Origin, StatusMessage),
+    Ping(Origin, u64),
+    Goodbye(Origin, GoodbyeReason),
 }
 
 /// A handler that answers with [`status`] and [`metadata`] and takes notes.
@@ -89,16 +95,16 @@ impl RpcHandler for Notes {
         metadata()
     }
 
-    fn on_status(&self, peer_id: PeerId, status: StatusMessage) {
-        self.take(Note::Status(peer_id, status));
+    fn on_status(&self, origin: Origin, status: StatusMessage) {
+        self.take(Note::Status(origin, status));
     }
 
-    fn on_ping(&self, peer_id: PeerId, seq_number: u64) {
-        self.take(Note::Ping(peer_id, seq_number));
+    fn on_ping(&self, origin: Origin, seq_number: u64) {
+        self.take(Note::Ping(origin, seq_number));
     }
 
-    fn on_goodbye(&self, peer_id: PeerId, reason: GoodbyeReason) {
-        self.take(Note::Goodbye(peer_id, reason));
+    fn on_goodbye(&self, origin: Origin, reason: GoodbyeReason) {
+        self.take(Note::Goodbye(origin, reason));
     }
 }
 
@@ -148,7 +154,7 @@ impl Method for Columns {
         usize::try_from(*request).unwrap_or(usize::MAX).min(128)
     }
 
-    fn serve<'a>(_handler: &'a dyn RpcHandler, _peer_id: PeerId, request: u64) -> Answer<'a, Vec<u8>> {
+    fn serve<'a>(_handler: &'a dyn RpcHandler, _origin: Origin, request: u64) -> Answer<'a, Vec<u8>> {
         let chunk = |index| Ok(Chunk { context: Some(CONTEXT), response: column(index) });
         if request > 100 {
             let refusal = Refusal { code: ErrorCode::ResourceUnavailable, message: "pruned" };

@@ -117,7 +117,8 @@ async fn peers_that_miss_a_fork_are_dropped_and_no_longer_found() -> Result<()> 
         .await
     };
     let (goodbye, missed) = tokio::join!(silent.play(&script), missed);
-    (missed?, assert_eq!(goodbye?, Some(GoodbyeReason::IRRELEVANT_NETWORK)));
+    missed?;
+    assert_eq!(goodbye?, Some(GoodbyeReason::IRRELEVANT_NETWORK));
     let dropped = node.count(|event| match event {
         NodeEvent::PeerDisconnected { peer_id, reason, .. } => (*peer_id, *reason) == (silent_id, "wrong_fork_digest"),
         _ => false,
@@ -149,8 +150,5 @@ async fn nobody_is_dialled_before_genesis() -> Result<()> {
     }
     dialler.wait("dial.started", |event| matches!(event, NodeEvent::DialStarted { .. })).await?;
     assert!(unix_now_ms() >= genesis_time * 1000);
-    let listener_id = listener.peer_id;
-    dialler.ready(listener_id).await?;
-    listener.ready(dialler.peer_id).await?;
-    Ok(())
+    dialler.met(&mut listener).await
 }

@@ -36,8 +36,7 @@ async fn both_sides_complete_the_handshakes_over_either_transport() -> Result<()
 async fn a_node_that_stops_says_goodbye() -> Result<()> {
     let [mut leaver, mut stayer] = Testnet::pair(&network(2), "/tcp/").await?;
     let leaver_id = leaver.peer_id;
-    leaver.ready(stayer.peer_id).await?;
-    stayer.ready(leaver_id).await?;
+    leaver.met(&mut stayer).await?;
     assert_eq!(leaver.stop().await?.goodbyes, 1);
     let goodbye = GoodbyeReason::CLIENT_SHUTDOWN.0;
     assert_eq!(stayer.gone(leaver_id).await?, ("goodbye_received", Some(goodbye)));

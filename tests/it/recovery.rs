@@ -24,9 +24,9 @@ async fn start(seed: u8, identity: &Identity, on: beacond::config::ListenOn, kno
 async fn a_peer_that_stopped_is_found_again_when_it_is_back() -> Result<()> {
     let (identity, on) = (Identity::generate(), fixed_ports());
     for transport in ["/tcp/", "/quic-v1"] {
-        let peer = start(100, &identity, on, &[]).await?;
+        let mut peer = start(100, &identity, on, &[]).await?;
         let mut node = start(100, &Identity::generate(), Options::anywhere(), &[peer.multiaddr(transport)?]).await?;
-        node.ready(identity.peer_id).await?;
+        node.met(&mut peer).await?;
         peer.stop().await?;
         assert_eq!(node.gone(identity.peer_id).await?, ("goodbye_received", Some(1)));
         assert_eq!(node.peers(), []);
@@ -41,9 +41,9 @@ async fn a_peer_that_stopped_is_found_again_when_it_is_back() -> Result<()> {
 #[tokio::test]
 async fn a_peer_that_was_killed_is_found_again_when_it_is_back() -> Result<()> {
     let (identity, on) = (Identity::generate(), fixed_ports());
-    let peer = start(101, &identity, on, &[]).await?;
+    let mut peer = start(101, &identity, on, &[]).await?;
     let mut node = start(101, &Identity::generate(), Options::anywhere(), &[peer.multiaddr("/tcp/")?]).await?;
-    node.ready(identity.peer_id).await?;
+    node.met(&mut peer).await?;
     peer.kill().await?;
     assert_eq!(node.gone(identity.peer_id).await?, ("closed_by_peer", None));
     let back = Instant::now();
@@ -58,13 +58,12 @@ async fn a_killed_node_has_its_peers_again_whether_or_not_they_noticed() -> Resu
     for transport in ["/tcp/", "/quic-v1"] {
         let mut node = start(102, &Identity::generate(), Options::anywhere(), &[]).await?;
         let (identity, on, knows) = (Identity::generate(), fixed_ports(), [node.multiaddr(transport)?]);
-        let peer = start(102, &identity, on, &knows).await?;
-        node.ready(identity.peer_id).await?;
+        let mut peer = start(102, &identity, on, &knows).await?;
+        node.met(&mut peer).await?;
         peer.kill().await?;
         let back = Instant::now();
         let mut peer = start(102, &identity, on, &knows).await?;
-        node.ready(identity.peer_id).await?;
-        peer.ready(node.peer_id).await?;
+        node.met(&mut peer).await?;
         assert!(back.elapsed() < BACK_WITHIN, "{transport}: {:?}", back.elapsed());
         assert_eq!(node.peers(), [identity.peer_id]);
         let gone = |event: &NodeEvent| matches!(event, NodeEvent::PeerDisconnected { .. });

@@ -12,8 +12,8 @@ use crate::rpc::codec::SizeBounds;
 use crate::rpc::error::RpcError;
 use crate::rpc::method::{Answer, Method, Protocol, decode_ssz, encode_ssz, protocol};
 use crate::rpc::quota::Quota;
-use crate::rpc::serve::RpcHandler;
-use crate::types::{ForkDigest, PeerId, Root};
+use crate::rpc::serve::{Origin, RpcHandler};
+use crate::types::{ForkDigest, Root};
 
 /// `MAX_REQUEST_BLOCKS` roots before Deneb, 128 from then on: the wider bound, since nothing is sent for any of them.
 const REQUEST: SizeBounds = SizeBounds::between(0, 1024 * 32);
@@ -48,7 +48,7 @@ impl Method for BeaconBlocksByRoot {
         Err(RpcError::WrongContext(context.unwrap_or_default()))
     }
 
-    fn serve<'a>(_handler: &'a dyn RpcHandler, _peer_id: PeerId, _request: Vec<Root>) -> Answer<'a, Infallible> {
+    fn serve<'a>(_handler: &'a dyn RpcHandler, _origin: Origin, _request: Vec<Root>) -> Answer<'a, Infallible> {
         futures::stream::empty().boxed()
     }
 }

@@ -9,8 +9,8 @@ use crate::rpc::codec::SizeBounds;
 use crate::rpc::error::RpcError;
 use crate::rpc::method::{Answer, Method, Protocol, answer_one, decode_ssz, encode_ssz, protocol};
 use crate::rpc::quota::Quota;
-use crate::rpc::serve::RpcHandler;
-use crate::types::{ForkDigest, GoodbyeReason, PeerId};
+use crate::rpc::serve::{Origin, RpcHandler};
+use crate::types::{ForkDigest, GoodbyeReason};
 
 const U64: SizeBounds = SizeBounds::exactly(8);
 
@@ -47,8 +47,8 @@ impl Method for Goodbye {
         decode_ssz(ssz)
     }
 
-    fn serve<'a>(handler: &'a dyn RpcHandler, peer_id: PeerId, request: GoodbyeReason) -> Answer<'a, GoodbyeReason> {
-        handler.on_goodbye(peer_id, request);
+    fn serve<'a>(handler: &'a dyn RpcHandler, origin: Origin, request: GoodbyeReason) -> Answer<'a, GoodbyeReason> {
+        handler.on_goodbye(origin, request);
         answer_one(request)
     }
 }

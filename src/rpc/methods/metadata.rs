@@ -10,8 +10,8 @@ use crate::rpc::codec::SizeBounds;
 use crate::rpc::error::RpcError;
 use crate::rpc::method::{Answer, Method, Protocol, answer_one, decode_ssz, encode_ssz, protocol};
 use crate::rpc::quota::Quota;
-use crate::rpc::serve::RpcHandler;
-use crate::types::{Attnets, ForkDigest, MetaData, PeerId, Syncnets};
+use crate::rpc::serve::{Origin, RpcHandler};
+use crate::types::{Attnets, ForkDigest, MetaData, Syncnets};
 
 /// The method `metadata`, versions 3, 2 and 1; the request has no body.
 ///
@@ -56,7 +56,7 @@ impl Method for Metadata {
         }
     }
 
-    fn serve<'a>(handler: &'a dyn RpcHandler, _peer_id: PeerId, (): ()) -> Answer<'a, MetaData> {
+    fn serve<'a>(handler: &'a dyn RpcHandler, _origin: Origin, (): ()) -> Answer<'a, MetaData> {
         answer_one(handler.metadata())
     }
 }

@@ -8,8 +8,8 @@ use crate::rpc::codec::SizeBounds;
 use crate::rpc::error::RpcError;
 use crate::rpc::method::{Answer, Method, Protocol, answer_one, decode_ssz, encode_ssz, protocol};
 use crate::rpc::quota::Quota;
-use crate::rpc::serve::RpcHandler;
-use crate::types::{ForkDigest, PeerId};
+use crate::rpc::serve::{Origin, RpcHandler};
+use crate::types::ForkDigest;
 
 const U64: SizeBounds = SizeBounds::exactly(8);
 
@@ -42,8 +42,8 @@ impl Method for Ping {
         decode_ssz(ssz)
     }
 
-    fn serve<'a>(handler: &'a dyn RpcHandler, peer_id: PeerId, request: u64) -> Answer<'a, u64> {
-        handler.on_ping(peer_id, request);
+    fn serve<'a>(handler: &'a dyn RpcHandler, origin: Origin, request: u64) -> Answer<'a, u64> {
+        handler.on_ping(origin, request);
         answer_one(handler.metadata().seq_number)
     }
 }

@@ -10,8 +10,8 @@ use crate::rpc::codec::SizeBounds;
 use crate::rpc::error::RpcError;
 use crate::rpc::method::{Answer, Method, Protocol, answer_one, decode_ssz, encode_ssz, protocol};
 use crate::rpc::quota::Quota;
-use crate::rpc::serve::RpcHandler;
-use crate::types::{Epoch, ForkDigest, PeerId, Root, Slot, StatusMessage};
+use crate::rpc::serve::{Origin, RpcHandler};
+use crate::types::{Epoch, ForkDigest, Root, Slot, StatusMessage};
 
 const V1: SizeBounds = SizeBounds::exactly(84);
 const V2: SizeBounds = SizeBounds::exactly(92);
@@ -51,8 +51,8 @@ impl Method for Status {
         decode(ssz, protocol)
     }
 
-    fn serve<'a>(handler: &'a dyn RpcHandler, peer_id: PeerId, request: StatusMessage) -> Answer<'a, StatusMessage> {
-        handler.on_status(peer_id, request);
+    fn serve<'a>(handler: &'a dyn RpcHandler, origin: Origin, request: StatusMessage) -> Answer<'a, StatusMessage> {
+        handler.on_status(origin, request);
         answer_one(handler.status())
     }
 }

@@ -8,26 +8,26 @@ use crate::rpc::client::{RpcTimeouts, exchange, request_one};
 use crate::rpc::codec::{SizeBounds, encode_message, read_chunk};
 use crate::rpc::method::Method;
 use crate::rpc::methods::{Goodbye, Metadata, Ping, Status};
-use crate::rpc::testing::{Columns, Note, Notes, Pipe, column, metadata, pipe, status};
+use crate::rpc::testing::{Columns, Note, Notes, Pipe, column, metadata, pipe, status, stranger};
 
 const PING: &str = "/eth2/beacon_chain/req/ping/1/ssz_snappy";
 
 async fn serve(stream: &mut Pipe, id: &str, handler: &Arc<dyn RpcHandler>) -> Result<Served, RpcError> {
-    serve_stream(stream, id, PeerId::random(), handler, &ServeTimeouts::default()).await
+    serve_stream(stream, id, stranger(), handler, &ServeTimeouts::default()).await
 }
 
 /// Our client against our server.
-async fn round_trip<M: Method>(version: usize, request: &M::Request) -> (M::Response, Vec<Note>, PeerId) {
+async fn round_trip<M: Method>(version: usize, request: &M::Request) -> (M::Response, Vec<Note>, Origin) {
     let (notes, handler) = Notes::shared();
     let (ours, mut theirs) = pipe(64);
-    let (protocol, peer_id) = (&M::PROTOCOLS[version], PeerId::random());
+    let (protocol, origin) = (&M::PROTOCOLS[version], stranger());
     let (timeouts, patience) = (ServeTimeouts::default(), RpcTimeouts::default());
     let (answer, served) = tokio::join!(
         request_one::<M, _>(ours, protocol, request, &patience),
-        serve_stream(&mut theirs, protocol.id, peer_id, &handler, &timeouts),
+        serve_stream(&mut theirs, protocol.id, origin, &handler, &timeouts),
     );
     assert_eq!(served.unwrap(), Served { protocol, chunks: 1, refused: None });
-    (answer.unwrap(), notes.taken(), peer_id)
+    (answer.unwrap(), notes.taken(), origin)
 }
 
 /// Sends `request`, half-closes, and returns what the server makes of it and the whole answer.
@@ -45,22 +45,22 @@ async fn answer_to(id: &str, request: &[u8]) -> (Result<Served, RpcError>, Vec<u
 
 #[tokio::test(start_paused = true)]
 async fn answers_the_four_methods_in_every_version_and_tells_the_handler() {
-    let (answer, notes, peer_id) = round_trip::<Status>(0, &status()).await;
-    assert_eq!((answer, notes), (status(), vec![Note::Status(peer_id, status())]));
+    let (answer, notes, origin) = round_trip::<Status>(0, &status()).await;
+    assert_eq!((answer, notes), (status(), vec![Note::Status(origin, status())]));
     let old = StatusMessage { earliest_available_slot: None, ..status() };
-    let (answer, notes, peer_id) = round_trip::<Status>(1, &status()).await;
-    assert_eq!((answer, notes), (old, vec![Note::Status(peer_id, old)]));
+    let (answer, notes, origin) = round_trip::<Status>(1, &status()).await;
+    assert_eq!((answer, notes), (old, vec![Note::Status(origin, old)]));
 
     assert_eq!(round_trip::<Metadata>(0, &()).await.0, metadata());
     let v2 = MetaData { custody_group_count: None, ..metadata() };
     assert_eq!(round_trip::<Metadata>(1, &()).await.0, v2);
     assert_eq!(round_trip::<Metadata>(2, &()).await.0, MetaData { syncnets: None, ..v2 });
 
-    let (answer, notes, peer_id) = round_trip::<Ping>(0, &3).await;
-    assert_eq!((answer, notes), (metadata().seq_number, vec![Note::Ping(peer_id, 3)]));
+    let (answer, notes, origin) = round_trip::<Ping>(0, &3).await;
+    assert_eq!((answer, notes), (metadata().seq_number, vec![Note::Ping(origin, 3)]));
     let reason = GoodbyeReason::TOO_MANY_PEERS;
-    let (answer, notes, peer_id) = round_trip::<Goodbye>(0, &reason).await;
-    assert_eq!((answer, notes), (reason, vec![Note::Goodbye(peer_id, reason)]));
+    let (answer, notes, origin) = round_trip::<Goodbye>(0, &reason).await;
+    assert_eq!((answer, notes), (reason, vec![Note::Goodbye(origin, reason)]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,8 +140,7 @@ async fn gives_up_on_a_peer_that_does_not_take_the_answer() {
     peer.write_all(&encode_message(&[1; 8])).await.unwrap();
     let (mut narrow, _unread) = pipe(4);
     let mut split = Split { read: &mut stream, write: &mut narrow };
-    let served =
-        serve_stream(&mut split, PING, PeerId::random(), &handler, &ServeTimeouts::default()).await.unwrap_err();
+    let served = serve_stream(&mut split, PING, stranger(), &handler, &ServeTimeouts::default()).await.unwrap_err();
     assert!(matches!(served, RpcError::Timeout(Phase::SendingChunk)), "{served:?}");
 }
 
@@ -158,7 +157,7 @@ async fn streams_an_answer_of_many_chunks_through_a_narrow_pipe() {
     let (ours, mut theirs) = pipe(1000);
     let (method, protocol) = (MethodEntry::of::<Columns>(), &Columns::PROTOCOLS[0]);
     let timeouts = ServeTimeouts::default();
-    let serve = serve_method(&mut theirs, &method, protocol, PeerId::random(), &*handler, &timeouts);
+    let serve = serve_method(&mut theirs, &method, protocol, stranger(), &*handler, &timeouts);
     let read = async {
         let mut answer = exchange::<Columns, _>(ours, protocol, &4, &RpcTimeouts::default()).await?;
         let mut chunks = Vec::new();
@@ -179,7 +178,7 @@ async fn sends_nothing_after_a_refusal() {
     let (method, protocol) = (MethodEntry::of::<Columns>(), &Columns::PROTOCOLS[0]);
     let timeouts = ServeTimeouts::default();
     let mut answer = exchange::<Columns, _>(ours, protocol, &101, &RpcTimeouts::default()).await.unwrap();
-    let served = serve_method(&mut theirs, &method, protocol, PeerId::random(), &*handler, &timeouts).await.unwrap();
+    let served = serve_method(&mut theirs, &method, protocol, stranger(), &*handler, &timeouts).await.unwrap();
     assert_eq!((served.chunks, served.refused), (1, Some(ErrorCode::ResourceUnavailable)));
     drop(theirs);
     assert!(answer.next_chunk().await.unwrap().is_some());

@@ -1,18 +1,21 @@
 //! The server's loop: many peers at once, quotas, caps, and what it forgets.
 
 use futures::future::join_all;
+use futures::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::events::Subscription;
 use crate::fault::{Fault, Severity};
 use crate::rpc::client::{RpcTimeouts, request_one};
+use crate::rpc::codec::encode_message;
 use crate::rpc::method::Method;
-use crate::rpc::methods::{Goodbye, Ping, Status};
-use crate::rpc::testing::{Notes, Pipe, metadata, pass_time, pipe, status};
+use crate::rpc::methods::{BeaconBlocksByRoot, Goodbye, Ping, Status};
+use crate::rpc::testing::{Note, Notes, Pipe, metadata, pass_time, pipe, status, stranger};
 
 /// A running server and the Switch's end of its channel.
 struct Rig {
     inbound: mpsc::Sender<Inbound<Pipe>>,
+    notes: Arc<Notes>,
     events: Subscription,
     tasks: TaskGroup,
 }
@@ -21,18 +24,31 @@ impl Rig {
     fn start(limits: RpcLimits) -> Self {
         let (events, tasks) = (Events::default(), TaskGroup::new());
         let (inbound, receiver) = mpsc::channel(64);
-        let server = RpcServer::new(Notes::shared().1, events.clone(), tasks.clone(), limits);
+        let (notes, handler) = Notes::shared();
+        let server = RpcServer::new(handler, events.clone(), tasks.clone(), limits);
         let subscription = events.subscribe();
         tasks.spawn_critical("rpc_server", server.run(receiver, tasks.token().clone()));
-        Self { inbound, events: subscription, tasks }
+        Self { inbound, notes, events: subscription, tasks }
     }
 
     /// Opens a stream to the server; the peer's end.
     async fn open<M: Method>(&self, peer_id: PeerId) -> Pipe {
-        let (peer, stream) = pipe(1024);
-        let inbound = Inbound { peer_id, protocol: StreamProtocol::new(M::PROTOCOLS[0].id), stream };
-        self.inbound.send(inbound).await.unwrap();
+        self.open_on::<M>(Origin { peer_id, ..stranger() }, 1024).await
+    }
+
+    /// As [`Self::open`], on a connection of its own and with a pipe that holds `capacity` bytes.
+    async fn open_on<M: Method>(&self, Origin { peer_id, connection_id }: Origin, capacity: usize) -> Pipe {
+        let (peer, stream) = pipe(capacity);
+        let protocol = StreamProtocol::new(M::PROTOCOLS[0].id);
+        self.inbound.send(Inbound { peer_id, connection_id, protocol, stream }).await.unwrap();
         peer
+    }
+
+    /// Sends the first half of a request.
+    async fn half_send<M: Method>(&self, peer_id: PeerId, ssz: &[u8]) -> Pipe {
+        let (mut stream, request) = (self.open::<M>(peer_id).await, encode_message(ssz));
+        stream.write_all(&request[..request.len() / 2]).await.unwrap();
+        stream
     }
 
     /// Asks once and says how long the answer took.
@@ -89,6 +105,22 @@ async fn delays_a_peer_over_its_quota_and_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tells_the_connections_of_a_peer_apart_in_reports_but_not_in_quotas() {
+    let rig = Rig::start(RpcLimits::default());
+    let peer_id = PeerId::random();
+    let origins = [1, 2, 3].map(|n| Origin { peer_id, connection_id: ConnectionId::new_unchecked(n) });
+    let start = Instant::now();
+    let mut waited = Vec::new();
+    for origin in origins {
+        let stream = rig.open_on::<Ping>(origin, 1024).await;
+        request_one::<Ping, _>(stream, &Ping::PROTOCOLS[0], &1, &patient()).await.unwrap();
+        waited.push(start.elapsed().as_secs());
+    }
+    assert_eq!(rig.notes.taken(), origins.map(|origin| Note::Ping(origin, 1)));
+    assert_eq!(waited, [0, 0, 5]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn drops_and_counts_what_would_wait_too_long() {
     let mut rig = Rig::start(RpcLimits::default());
     let greedy = PeerId::random();
@@ -123,11 +155,53 @@ async fn caps_the_half_open_streams_of_a_peer_while_others_are_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_beyond_the_global_limit_wait_for_their_turn() {
+async fn half_sent_requests_of_many_peers_delay_nobody_elses() {
+    for limits in [RpcLimits::default(), RpcLimits { serving: 1, ..RpcLimits::default() }] {
+        let rig = Rig::start(limits);
+        let mut held = Vec::new();
+        for peer_id in std::iter::repeat_with(PeerId::random).take(16) {
+            // as many at once as the quotas let through
+            for _ in 0..5 {
+                held.push(rig.half_send::<Status>(peer_id, &[0; 92]).await);
+            }
+            for _ in 0..2 {
+                held.push(rig.half_send::<Ping>(peer_id, &[0; 8]).await);
+            }
+            for _ in 0..9 {
+                held.push(rig.half_send::<BeaconBlocksByRoot>(peer_id, &[0; 64]).await);
+            }
+        }
+        pass_time(1).await;
+        let start = Instant::now();
+        let stream = rig.open::<Status>(PeerId::random()).await;
+        let answer = request_one::<Status, _>(stream, &Status::PROTOCOLS[0], &status(), &patient()).await;
+        assert_eq!((answer.unwrap(), start.elapsed()), (status(), Duration::ZERO));
+        assert_eq!(rig.ping(PeerId::random()).await.1, Duration::ZERO);
+        assert_eq!(rig.tasks.alive(), 1 + 256, "the server and what stalls");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_beyond_the_global_limit_wait_for_their_turn() {
     let rig = Rig::start(RpcLimits { serving: 1, ..RpcLimits::default() });
-    let _stalled = rig.open::<Status>(PeerId::random()).await;
+    // takes but half of its answer
+    let mut stalled = rig.open_on::<Ping>(stranger(), 16).await;
+    stalled.write_all(&encode_message(&[1; 8])).await.unwrap();
+    pass_time(1).await;
     let (answer, waited) = rig.ping(PeerId::random()).await;
-    assert_eq!((answer.unwrap(), waited), (metadata().seq_number, ServeTimeouts::default().request));
+    assert_eq!((answer.unwrap(), waited.as_secs()), (metadata().seq_number, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bulky_requests_beyond_the_global_limit_are_not_read_before_their_turn() {
+    let rig = Rig::start(RpcLimits { serving: 1, ..RpcLimits::default() });
+    let _stalled = rig.half_send::<BeaconBlocksByRoot>(PeerId::random(), &[0; 64]).await;
+    pass_time(1).await;
+    let start = Instant::now();
+    let mut stream = rig.open::<BeaconBlocksByRoot>(PeerId::random()).await;
+    stream.write_all(&encode_message(&[0; 64])).await.unwrap();
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "no block is held");
+    assert_eq!(start.elapsed().as_secs(), 9);
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +220,8 @@ async fn an_unknown_protocol_is_rejected_without_a_trace() {
     let mut rig = Rig::start(RpcLimits::default());
     let (_peer, stream) = pipe(64);
     let protocol = StreamProtocol::new("/eth2/beacon_chain/req/ping/2/ssz_snappy");
-    rig.inbound.send(Inbound { peer_id: PeerId::random(), protocol, stream }).await.unwrap();
+    let Origin { peer_id, connection_id } = stranger();
+    rig.inbound.send(Inbound { peer_id, connection_id, protocol, stream }).await.unwrap();
     assert_eq!(rig.rejected().await, ("unknown", "unsupported", Fault::Incompatible));
 }
 
@@ -154,9 +229,10 @@ async fn an_unknown_protocol_is_rejected_without_a_trace() {
 async fn forgets_peers_that_have_gone_quiet() {
     let (tasks, limits) = (TaskGroup::new(), RpcLimits::default());
     let (inbound, receiver) = mpsc::channel(64);
-    let server = RpcServer::new(Notes::shared().1, Events::default(), tasks.clone(), limits);
+    let (notes, handler) = Notes::shared();
+    let server = RpcServer::new(handler, Events::default(), tasks.clone(), limits);
     let mut admission = Admission::new(limits.held);
-    let rig = Rig { inbound, events: Events::default().subscribe(), tasks: tasks.clone() };
+    let rig = Rig { inbound, notes, events: Events::default().subscribe(), tasks: tasks.clone() };
     let peers: Vec<_> = std::iter::repeat_with(PeerId::random).take(200).collect();
     {
         let run = server.run_with(&mut admission, receiver, tasks.token().clone());

@@ -36,8 +36,8 @@ impl Besieged {
             Find::Discv5 => vec![node.enr()],
             Find::Memory(_) | Find::Nobody => vec![node.multiaddr("/tcp/")?],
         };
-        let honest = TestNode::start(Options { known_peers, find, ..Options::new(&chain) }).await?;
-        node.ready(honest.peer_id).await?;
+        let mut honest = TestNode::start(Options { known_peers, find, ..Options::new(&chain) }).await?;
+        node.met(&mut honest).await?;
         Ok(Self { chain, node, honest })
     }
 
@@ -74,9 +74,9 @@ impl Besieged {
         let lost = |event: &NodeEvent| matches!(event, NodeEvent::PeerDisconnected { .. });
         assert_eq!((self.node.count(lost), self.honest.count(lost)), (0, 0));
         let known_peers = vec![self.node.multiaddr("/quic-v1")?];
-        let newcomer = TestNode::start(Options { known_peers, ..Options::new(&self.chain) }).await?;
+        let mut newcomer = TestNode::start(Options { known_peers, ..Options::new(&self.chain) }).await?;
         let mut peer_ids = [self.honest.peer_id, newcomer.peer_id];
-        self.node.ready(newcomer.peer_id).await?;
+        self.node.met(&mut newcomer).await?;
         peer_ids.sort();
         assert_eq!(self.node.peers(), peer_ids);
         for peer in [newcomer, self.honest] {

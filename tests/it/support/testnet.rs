@@ -185,6 +185,13 @@ impl TestNode {
         self.wait("handshake.completed", is_it).await
     }
 
+    /// Waits until the two are ready at both ends: one end may be done while the other still shakes hands.
+    pub(crate) async fn met(&mut self, peer: &mut Self) -> Result<()> {
+        self.ready(peer.peer_id).await?;
+        peer.ready(self.peer_id).await?;
+        Ok(())
+    }
+
     /// Waits until a ready peer is gone, and says why and with which goodbye.
     pub(crate) async fn gone(&mut self, peer_id: PeerId) -> Result<(&'static str, Option<u64>)> {
         let is_it = move |event: &NodeEvent| matches!(event, NodeEvent::PeerDisconnected { peer_id: seen, .. } if *seen == peer_id);
