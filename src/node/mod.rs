@@ -25,3 +25,6 @@ pub use connection::{
 pub use eth2_node::{Eth2Node, Farewell};
 pub use handle::{NodeHandle, NodeSnapshot, NodeStopped};
 pub use local::LocalChain;
+
+#[cfg(test)]
+mod tests;

@@ -237,7 +237,7 @@ impl Switch {
         }
     }
 
-    /// Drives the swarm until `token` is cancelled, then closes every connection, for [`CLOSING`] at most.
+    /// Drives the swarm until `token` is cancelled, then closes every connection, for 250 ms at most.
     ///
     /// Must be polled by one task. Not cancel safe: dropping it resets all connections.
     pub async fn run(mut self, token: CancellationToken) {

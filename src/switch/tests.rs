@@ -134,6 +134,22 @@ async fn classifies_what_can_go_wrong_with_a_dial() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn an_opener_knows_of_the_close_before_the_switch_tells_of_it() -> anyhow::Result<()> {
+    for (a, b) in [(quic(), quic()), (tcp(&[Muxer::Yamux]), tcp(&[Muxer::Yamux]))] {
+        let (mut a, mut b) = (start(a).await?, start(b).await?);
+        let (dialled, accepted) = tokio::join!(a.handle.dial(b.peer_id, vec![b.address.clone()]), inbound(&mut b));
+        let dialled = dialled?;
+        assert!(!dialled.opener.is_closed() && !accepted.opener.is_closed());
+        a.handle.disconnect(dialled.connection_id).await;
+        for (node, connection) in [(&mut a, dialled), (&mut b, accepted)] {
+            while !matches!(node.events.recv().await.expect("the switch runs"), SwitchEvent::Closed { .. }) {}
+            assert!(connection.opener.is_closed());
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_taken_port_names_the_flag() -> anyhow::Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let address = format!("/ip4/127.0.0.1/tcp/{}", taken.local_addr()?.port());

@@ -11,7 +11,7 @@ use crate::testbed::{self, Testbed};
 /// All goodbyes of a shutdown together may take 1 s, and nothing else has to wait for anybody.
 const IN_ORDER: Duration = Duration::from_secs(5);
 
-/// A second signal waits for nobody; this is what starting `kill` and reaping takes on a busy machine.
+/// A second signal waits for nobody; this leaves time to start `kill`, and is less than a goodbye that nobody hears.
 const AT_ONCE: Duration = Duration::from_millis(900);
 
 #[test]
@@ -22,6 +22,11 @@ fn sigterm_says_goodbye_and_ends_in_order() -> Result<()> {
 #[test]
 fn sigint_says_goodbye_and_ends_in_order() -> Result<()> {
     testbed::run(|bed| ends_in_order(bed, "INT"))
+}
+
+#[test]
+fn sighup_says_goodbye_and_ends_in_order() -> Result<()> {
+    testbed::run(|bed| ends_in_order(bed, "HUP"))
 }
 
 fn ends_in_order(bed: &Testbed, signal: &str) -> Result<()> {
