@@ -1,5 +1,6 @@
 //! What an error means for the peer and for us. Modules classify; `node` alone turns a fault into policy.
 
+use std::error::Error;
 use std::fmt;
 
 /// How bad a [`Fault::Violation`] is.
@@ -55,4 +56,36 @@ pub trait Classify {
 
     /// A short closed label, `snake_case`, for logs and metrics: what happened, not who is to blame.
     fn reason(&self) -> &'static str;
+}
+
+/// An error with its causes on one line, colon-separated, each said once.
+pub fn describe(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        next = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn says_each_cause_once() {
+        assert_eq!(describe(&Outer(io::Error::other("inner"))), "outer: inner");
+        assert_eq!(describe(&Outer(io::Error::other("outer"))), "outer");
+    }
 }

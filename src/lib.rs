@@ -47,7 +47,7 @@
 //! |---|---|---|
 //! | 0 | [`types`], [`time`], [`fault`] | values; the clock; what an error means |
 //! | 1 | [`events`] | the typed catalogue of everything that happens, and its bus |
-//! | 1 | [`tasks`] | named, tracked, cancellable tasks; nothing else spawns |
+//! | 1 | [`tasks`] | named, tracked, cancellable tasks |
 //! | 1 | [`config`], [`logging`] | options in, one checked value out; log lines for people and machines |
 //! | 2 | [`chain`] | networks, fork schedule, digests, the chain clock, Status derived and checked |
 //! | 2 | [`peers`] | who is dialled, kept, refused: pure values that take `now` |
@@ -70,7 +70,7 @@
 //!   report that does not fit is dropped, never waited for. The switch keeps taking commands while its events wait for
 //!   the node, so no cycle can deadlock.
 //! - **Holding a [`StreamOpener`](switch::StreamOpener) is the right to open streams** on exactly that connection, and
-//!   keeps it alive; dropping an attempt closes what it had opened.
+//!   keeps it alive; a connection whose openers are gone runs into its idle timeout.
 //! - **Status is never invented and never echoed**: the genesis form until something verified takes its place.
 //! - **Errors are classified where they arise** ([`fault::Classify`], without a catch-all) and cost something only in
 //!   `node`.

@@ -1,4 +1,5 @@
-//! Named, tracked, cancellable tasks. Nothing else in the crate spawns.
+//! Named, tracked, cancellable tasks. Whatever is spawned otherwise is owned by who spawns it: the `JoinSet`s of
+//! `Eth2Node`, and blocking work that is awaited in place.
 //!
 //! A critical task that ends before cancellation brings the whole group down; its name reaches whoever
 //! supervises through [`TaskGroup::failed`].

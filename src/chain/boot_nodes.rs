@@ -1,6 +1,6 @@
 //! Lists of boot nodes as people and devnets write them.
 //!
-//! Called for the files of a network directory and for `--boot-nodes-file`; knows nothing of files itself.
+//! Called for the files of a network directory; knows nothing of files itself.
 
 use crate::fault::{Classify, Fault};
 use crate::types::{KnownPeer, KnownPeerError};

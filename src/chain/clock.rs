@@ -1,7 +1,7 @@
 //! The task that tells the node what time it is on the chain.
 //!
-//! `node` runs it; ENR, Status, metadata, topics and the discovery predicate follow the [`ChainNow`] that it
-//! publishes, so that a fork needs no restart. Owns nothing else, and does not know who listens.
+//! `node` runs it, and its loop brings the record and the peers up to every [`ChainNow`] that it publishes, so that a
+//! fork needs no restart. Owns nothing else, and does not know who listens.
 
 use std::sync::Arc;
 use std::time::Duration;

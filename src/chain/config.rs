@@ -1,6 +1,6 @@
 //! The constants of one network: genesis, slots, forks, blob schedule, bootnodes.
 //!
-//! `cli` picks the source: a network embedded from `config/networks/`, or a devnet's directory
+//! `node` picks the source (`cli` too, for fork digests): a network embedded from `config/networks/`, or a devnet's directory
 //! ([`ChainConfig::from_dir`]). Does not know the time; [`ForkSchedule`](super::ForkSchedule) makes a schedule of it.
 
 mod embedded;
@@ -125,7 +125,7 @@ impl ChainConfig {
         self.forks.get(&fork)?.epoch
     }
 
-    /// Custody groups that every node of this network must claim; none before Fulu is scheduled.
+    /// Custody groups that every node must claim, by the mainnet configuration; none before Fulu is scheduled.
     ///
     /// Peers leave a node that claims fewer.
     #[must_use]

@@ -1,8 +1,7 @@
 //! The coordinates of one beacon chain: its constants, its forks, its clock, and what we say of it in Status.
 //!
-//! `cli` loads a [`ChainConfig`]; `node` builds a [`ForkSchedule`] from it and runs the [`ChainClock`]; discovery,
-//! the switch and the handshakes read the [`ChainNow`] that the clock publishes. Apart from the clock task all of it
-//! is pure: epochs and slots come as arguments. Knows nothing of peers, sockets or blocks.
+//! `node` loads a [`ChainConfig`], builds a [`ForkSchedule`] from it, which Status and the accepted digests are derived
+//! from, and runs the [`ChainClock`], whose [`ChainNow`] its loop follows. Apart from the clock task all of it is pure: epochs and slots come as arguments. Knows nothing of peers, sockets or blocks.
 
 mod boot_nodes;
 mod clock;

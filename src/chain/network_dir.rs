@@ -1,6 +1,6 @@
 //! A network described by a directory, as devnets publish it: `config.yaml`, a genesis, lists of boot nodes.
 //!
-//! Called by `cli` for `--network-dir`. Reads files, once, at start; of a genesis state it reads the first 40 bytes.
+//! Called for `--network-dir`. Reads files, once, at start; of a genesis state it reads the first 40 bytes.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -257,10 +257,6 @@ impl Discovery for Discv5Discovery {
         self.table.size()
     }
 
-    fn reseed(&self) -> usize {
-        self.table.reseed()
-    }
-
     fn counts(&self) -> DiscoveryCounts {
         self.counters.snapshot()
     }

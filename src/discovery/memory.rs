@@ -126,10 +126,6 @@ impl Discovery for MemoryDiscovery {
         self.directory.lock().len().saturating_sub(1)
     }
 
-    fn reseed(&self) -> usize {
-        0
-    }
-
     fn counts(&self) -> DiscoveryCounts {
         DiscoveryCounts::default()
     }

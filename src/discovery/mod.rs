@@ -57,9 +57,6 @@ pub trait Discovery: fmt::Debug + Send + Sync + 'static {
     /// Records in the routing table.
     fn table_size(&self) -> usize;
 
-    /// Adds the bootnodes that fell out of the table and pings them; returns how many were added.
-    fn reseed(&self) -> usize;
-
     /// What happened since start.
     fn counts(&self) -> DiscoveryCounts;
 

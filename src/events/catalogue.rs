@@ -26,7 +26,7 @@ catalogue! {
         fork_digest: ForkDigest,
         /// Program version.
         version: String,
-        /// From process start to listening.
+        /// From reading the configuration to listening.
         duration_ms: u64,
     }
     /// Genesis lies ahead; nothing is dialled until then.
@@ -59,7 +59,7 @@ catalogue! {
     }
     /// Shutdown began.
     NodeStopping = "node.stopping", INFO {
-        /// `signal`, `command` or the name of the critical task that ended.
+        /// `signal`, or the name of the critical task that ended.
         reason: String,
     }
     /// Shutdown is complete.
@@ -246,7 +246,7 @@ catalogue! {
         /// From ready to gone.
         session_ms: u64,
     }
-    /// Both sides had dialled: the peer stays ready over a second connection, and the first is closed.
+    /// The peer stays ready over a newer or preferred connection, and the other is closed.
     PeerReplaced = "peer.replaced", DEBUG {
         /// Who is still ready.
         peer_id: PeerId,
@@ -286,6 +286,13 @@ catalogue! {
         fault: Fault,
         /// Cause.
         error: String,
+    }
+    /// What a peer said (Status, Ping or Goodbye) was answered, but the node was too busy to note it.
+    RpcReportDropped = "rpc.report_dropped", DEBUG {
+        /// Who said it.
+        peer_id: PeerId,
+        /// `status`, `ping`, `goodbye`.
+        kind: &'static str,
     }
     /// A peer's request was answered.
     RpcServed = "rpc.served", TRACE {

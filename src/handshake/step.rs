@@ -1,6 +1,6 @@
 //! A step of a handshake: what it may look at, what it may answer, what it leaves behind.
 
-use std::fmt;
+use std::error::Error;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::chain::AcceptedDigests;
 use crate::events::Events;
-use crate::fault::{Classify, Fault};
+use crate::fault::{Classify, Fault, describe};
 use crate::rpc::{CallError, RpcTimeouts};
 use crate::switch::{PeerIdentity, StreamOpener};
 use crate::time::fine_milliseconds;
@@ -109,13 +109,13 @@ pub struct Rejection {
 
 impl Rejection {
     /// Refuses with the goodbye that an error's fault calls for.
-    pub fn from_error(error: &(impl Classify + fmt::Display)) -> Self {
+    pub fn from_error(error: &(impl Classify + Error + 'static)) -> Self {
         let goodbye = match error.fault() {
             Fault::Incompatible => Some(GoodbyeReason::IRRELEVANT_NETWORK),
             Fault::Violation(_) | Fault::Transient => Some(GoodbyeReason::FAULT),
             Fault::Busy | Fault::Local => None,
         };
-        Self { goodbye, fault: error.fault(), reason: error.reason(), error: error.to_string() }
+        Self { goodbye, fault: error.fault(), reason: error.reason(), error: describe(error) }
     }
 
     /// Refuses for an exchange that failed; a connection that is dying gets no goodbye.

@@ -72,7 +72,8 @@ impl Observer for Recorder {
             | NodeEvent::NodeStopped { .. }
             | NodeEvent::ListenOpened { .. }
             | NodeEvent::ListenClosed { .. }
-            | NodeEvent::DiscoveryAddressChanged { .. } => {}
+            | NodeEvent::DiscoveryAddressChanged { .. }
+            | NodeEvent::RpcReportDropped { .. } => {}
             // its peer counts are summed from `peer_ready`
             NodeEvent::NodeHeartbeat { dialing, queued, table_size, .. } => {
                 self.dial.in_flight.set(*dialing, []);

@@ -140,6 +140,7 @@ fn every_event() -> Vec<NodeEvent> {
             fault: Fault::Violation(Severity::Low),
             error: text(),
         },
+        NodeEvent::RpcReportDropped { peer_id, kind: "ping" },
         NodeEvent::RpcServed { peer_id, method: "ping/1", duration_ms: 0.5 },
         NodeEvent::RpcRequestFinished { peer_id, method: "metadata/3", result: "ok", duration_ms: 1.5 },
         NodeEvent::ForkActivated {

@@ -16,13 +16,13 @@ use super::builder::{BuildError, Eth2NodeBuilder};
 use super::eth2_node::{Eth2Node, Farewell};
 use super::handle::NodeHandle;
 use super::tell;
-use crate::chain::{ChainConfig, ChainConfigError, ForkSchedule, NetworkName, UnknownNetwork};
+use crate::chain::{ChainConfig, ChainConfigError, NetworkName, UnknownNetwork};
 use crate::config::{NetworkSource, ValidConfig};
 use crate::events::{Events, NodeEvent};
 use crate::metrics::{self, BindError, Metrics};
 use crate::store::{DataDir, Identity, StoreError};
 use crate::tasks::TaskGroup;
-use crate::time::{SlotClock, milliseconds};
+use crate::time::milliseconds;
 use crate::types::Enr;
 
 /// Why the daemon could not start; each text names the flag or file to change.
@@ -103,12 +103,6 @@ impl BeaconNode {
         })
     }
 
-    /// The bus of everything that happens.
-    #[must_use]
-    pub const fn events(&self) -> &Events {
-        &self.events
-    }
-
     /// Opens every socket, starts discovery and queues the bootstrap nodes.
     ///
     /// # Errors
@@ -128,8 +122,7 @@ impl BeaconNode {
         let snapshot = handle.snapshot();
         let addresses: Vec<_> =
             snapshot.listening.iter().map(|address| address.clone().with(Protocol::P2p(peer_id))).collect();
-        let fork = ForkSchedule::new(&self.chain)
-            .state_at(SlotClock::system(self.chain.genesis_time, self.chain.slot_duration).epoch());
+        let fork = node.handshaker.local.fork();
         self.events.emit(NodeEvent::NodeStarted {
             peer_id,
             node_id: hex::encode(node_id.raw()),

@@ -198,7 +198,7 @@ impl Eth2NodeBuilder {
 
         let (clock, now) = ChainClock::new(self.clock, schedule, self.events.clone());
         let (reports_sender, reports) = mpsc::channel(REPORTS);
-        let responder = Arc::new(Responder::new(local.clone(), reports_sender));
+        let responder = Arc::new(Responder::new(local.clone(), reports_sender, self.events.clone()));
         let server = RpcServer::new(responder, self.events.clone(), tasks.clone(), RpcLimits::default());
         let (candidates_sender, candidates) = mpsc::channel(CANDIDATES);
         let (demand, demand_receiver) = watch::channel(true);

@@ -1,6 +1,6 @@
 //! `run_discovery_loop`: random lookups for ever, several at once, paced by demand and by the dial queue.
 //!
-//! Spawned by `Eth2Node`, which tells it how many candidates it could use and takes them from a bounded channel. The
+//! Spawned by `Eth2Node`, which tells it whether it could use more peers and takes them from a bounded channel. The
 //! loop knows neither peers nor dials.
 
 use std::collections::{HashSet, VecDeque};
@@ -31,14 +31,11 @@ const EAGER_INTERVAL: Duration = Duration::from_millis(500);
 /// that a network which has no more to give is not asked the same question for ever.
 const PATIENT_INTERVAL: Duration = Duration::from_secs(8);
 
-/// Node ids of records that were found lately; 1024 × 32 bytes = 32 KiB, kept twice.
-const RECENT: usize = 1024;
-
-/// The same once nobody is wanted: the table is kept fresh, the network is left in peace.
+/// From one lookup to the next once nobody is wanted: the table is kept fresh, the network is left in peace.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Below this many records the bootnodes are added again.
-const THIN_TABLE: usize = 4;
+/// Node ids of records that were found lately; 1024 × 32 bytes = 32 KiB, kept twice.
+const RECENT: usize = 1024;
 
 /// What the loop works with.
 #[derive(Debug)]
@@ -135,9 +132,6 @@ impl DiscoveryLoop {
             refused: found - accepted.len(),
             table_size,
         });
-        if table_size < THIN_TABLE {
-            self.discovery.reseed();
-        }
         for candidate in accepted {
             self.candidates.send(candidate).await.ok()?;
         }

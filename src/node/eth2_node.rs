@@ -50,7 +50,8 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// A goodbye that found no attempt to end is forgotten after this, four times the deadline of the handshakes.
 const EARLY_GOODBYE_LIFE: Duration = Duration::from_secs(60);
 
-/// Errands that may run at once; upkeep waits beyond it. Two per peer at the largest default target.
+/// Errands that may run at once: upkeep waits beyond it, closings do not. About two for each of the 130 peers that the
+/// default target admits.
 const ERRANDS: usize = 256;
 
 /// The network node. Cancel its token to stop it in order.
@@ -240,7 +241,8 @@ impl Eth2Node {
 
     fn on_candidate(&mut self, found: Found) {
         let candidate = Candidate { peer_id: found.peer_id, addresses: found.addresses, source: Source::Discovered };
-        let _outcome = self.queue.push(candidate, Instant::now());
+        // refused: discovery will find it again
+        let _ = self.queue.push(candidate, Instant::now());
     }
 
     fn on_inbound(&mut self, raw: RawConnection) {
@@ -392,6 +394,9 @@ impl Eth2Node {
             self.queue.on_address_reached(&raw.address);
         }
         self.queue.on_outcome(peer_id, Outcome::Ready { direction }, now, &mut self.rng);
+        if let Some(seq_number) = state.transcript.ping_seq {
+            self.peers.on_ping(&peer_id, seq_number, now);
+        }
         self.sessions.insert(raw.connection_id, Session { peer_id, opener: raw.opener, ending: None });
         self.emit(completed);
         if self.is_bootstrap(&peer_id) && self.bootstrap.as_mut().is_some_and(BootstrapCheck::on_success) {

@@ -31,12 +31,6 @@ impl LocalChain {
     pub fn fork(&self) -> Arc<ForkState> {
         self.schedule.state_at(self.clock.epoch())
     }
-
-    /// The network's clock.
-    #[must_use]
-    pub const fn clock(&self) -> &SlotClock {
-        &self.clock
-    }
 }
 
 impl LocalView for LocalChain {

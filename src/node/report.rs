@@ -7,11 +7,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::local::LocalChain;
+use crate::events::{Events, NodeEvent};
 use crate::handshake::LocalView;
 use crate::rpc::{Origin, RpcHandler};
 use crate::types::{GoodbyeReason, MetaData, StatusMessage};
 
-/// Reports that may wait for the node; **drop and count**: the next refresh repeats what a lost one said.
+/// Reports that may wait for the node; **drop and count**: a lost Status or Ping comes again with the next refresh, a
+/// lost Goodbye shows as a plain close.
 ///
 /// 256 × about 200 bytes = 50 KiB.
 pub(super) const REPORTS: usize = 256;
@@ -32,16 +34,22 @@ pub(super) enum PeerReport {
 pub(super) struct Responder {
     local: Arc<LocalChain>,
     reports: mpsc::Sender<PeerReport>,
+    events: Events,
 }
 
 impl Responder {
-    pub(super) const fn new(local: Arc<LocalChain>, reports: mpsc::Sender<PeerReport>) -> Self {
-        Self { local, reports }
+    pub(super) const fn new(local: Arc<LocalChain>, reports: mpsc::Sender<PeerReport>, events: Events) -> Self {
+        Self { local, reports, events }
     }
 
     fn report(&self, report: PeerReport) {
-        if let Err(lost) = self.reports.try_send(report) {
-            tracing::debug!(report = ?lost.into_inner(), "report dropped: the node is behind");
+        let (kind, origin) = match &report {
+            PeerReport::Status(origin, _) => ("status", *origin),
+            PeerReport::Ping(origin, _) => ("ping", *origin),
+            PeerReport::Goodbye(origin, _) => ("goodbye", *origin),
+        };
+        if self.reports.try_send(report).is_err() {
+            self.events.emit(NodeEvent::RpcReportDropped { peer_id: origin.peer_id, kind });
         }
     }
 }

@@ -23,9 +23,9 @@ pub struct Limits {
     pub min_outbound: usize,
     /// Ready peers at most behind one [`IpGroup`].
     pub max_per_ip: usize,
-    /// Dials in flight at most, one socket each.
+    /// Dials in flight at most, one socket each, and handshakes on connections that we made.
     pub max_pending_outbound: usize,
-    /// Inbound connections at most that are not yet upgraded, one socket each.
+    /// Inbound connections at most that are not yet upgraded, one socket each; and as many handshakes on upgraded ones.
     pub max_pending_inbound: usize,
 }
 

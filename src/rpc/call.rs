@@ -1,6 +1,6 @@
 //! One whole exchange over a connection: open a stream, agree on a version, ask, read, report.
 //!
-//! What the handshakes and the upkeep of peers use; the streaming methods use [`super::exchange`] instead.
+//! What the handshakes and the upkeep of peers use; an answer of many chunks is read with [`super::exchange`].
 
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::types::PeerId;
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// No stream came about.
-    #[error("{method}: {source}")]
+    #[error("{method}")]
     Open {
         /// The method's name.
         method: &'static str,
@@ -25,7 +25,7 @@ pub enum CallError {
         source: OpenStreamError,
     },
     /// The exchange failed.
-    #[error("{method}: {source}")]
+    #[error("{method}")]
     Exchange {
         /// The method's name.
         method: &'static str,

@@ -1,7 +1,6 @@
 //! One exchange as the client: send the request, half-close, read the chunks under a deadline each.
 //!
-//! Called by the handshake, the light client and `node` with a stream that the Switch has opened and negotiated. It
-//! opens no stream, keeps no state between exchanges and counts no requests: at most two per protocol id may run at
+//! Called by [`call`](super::call()) with a stream that the Switch has opened and negotiated. It opens no stream, keeps no state between exchanges and counts no requests: at most two per protocol id may run at
 //! once with one peer, which is the caller's to keep.
 
 use std::fmt;

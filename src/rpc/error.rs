@@ -104,7 +104,7 @@ impl Classify for RpcError {
             Self::Closed => "closed",
             Self::Truncated => "truncated",
             Self::Timeout(_) => "timeout",
-            Self::Unsupported => "unsupported",
+            Self::Unsupported => "unsupported_protocol",
             Self::BadVarint => "bad_varint",
             Self::LengthOutOfBounds { .. } => "length_out_of_bounds",
             Self::Snappy(SnappyError::Checksum) => "bad_checksum",
@@ -225,10 +225,4 @@ impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.as_str(), self.to_byte())
     }
-}
-
-/// An error and its causes on one line, for the `error` field of an event.
-pub(super) fn describe(err: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(err.source(), |err| err.source());
-    causes.fold(err.to_string(), |text, cause| format!("{text}: {cause}"))
 }

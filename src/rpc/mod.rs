@@ -1,7 +1,7 @@
 //! Requests and responses between peers: the ssz_snappy framing, the methods, one exchange as client and as server.
 //!
 //! Every exchange is a straight-line async function over a raw negotiated stream that the Switch hands in, so a
-//! response of many chunks streams instead of being gathered. The handshake and the light client ask; the
+//! response of many chunks streams instead of being gathered. The handshake and the upkeep of peers ask; the
 //! [`RpcServer`] answers. Nothing here knows who the peers are or what an error costs them: errors carry a
 //! [`Fault`](crate::fault::Fault).
 //!

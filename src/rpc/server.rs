@@ -13,13 +13,13 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Events, NodeEvent};
-use crate::fault::Classify;
+use crate::fault::{Classify, describe};
 use crate::switch::{ConnectionId, InboundStream};
 use crate::tasks::TaskGroup;
 use crate::time::fine_milliseconds;
 use crate::types::PeerId;
 
-use super::error::{RpcError, describe};
+use super::error::RpcError;
 use super::method::{MethodEntry, Protocol};
 use super::methods;
 use super::quota::{Admission, HeldLimits};
@@ -239,7 +239,7 @@ impl Shared {
         send_answer(&mut job.stream, job.protocol, answer, &self.timeouts).await
     }
 
-    fn reject<E: Classify + std::error::Error>(&self, peer_id: PeerId, method: &'static str, err: &E) {
+    fn reject<E: Classify + std::error::Error + 'static>(&self, peer_id: PeerId, method: &'static str, err: &E) {
         self.events.emit(NodeEvent::RpcRejected {
             peer_id,
             method,

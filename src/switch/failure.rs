@@ -1,13 +1,12 @@
 //! Turns libp2p's errors into [`DialFailure`]s: which address failed how, and what that says.
 
-use std::error::Error;
 use std::io;
 
 use libp2p::core::transport::TransportError;
 use libp2p::swarm::{DialError, ListenError};
 
 use super::event::DialFailure;
-use crate::fault::{Classify, Fault};
+use crate::fault::{Classify, Fault, describe};
 use crate::transport::UpgradeFailure;
 use crate::types::Multiaddr;
 
@@ -20,7 +19,7 @@ impl DialFailure {
             DialError::DialPeerConditionFalse(_) => Self::AlreadyConnected,
             DialError::Aborted => Self::Aborted,
             DialError::WrongPeerId { obtained, .. } => Self::WrongPeerId { obtained },
-            DialError::Denied { cause } => Self::Denied(error_text(&cause)),
+            DialError::Denied { cause } => Self::Denied(describe(&cause)),
             DialError::Transport(failures) => Self::from_addresses(failures),
         }
     }
@@ -31,7 +30,7 @@ impl DialFailure {
             ListenError::Aborted => Self::Aborted,
             ListenError::WrongPeerId { obtained, .. } => Self::WrongPeerId { obtained },
             ListenError::LocalPeerId { .. } => Self::Myself,
-            ListenError::Denied { cause } => Self::Denied(error_text(&cause)),
+            ListenError::Denied { cause } => Self::Denied(describe(&cause)),
             ListenError::Transport(error) => {
                 let verdict = verdict(&error);
                 let details = transport_text(&error);
@@ -89,22 +88,7 @@ pub(super) fn transport_text(error: &TransportError<io::Error>) -> String {
         TransportError::MultiaddrNotSupported(_) => "no transport of ours".to_owned(),
         TransportError::Other(error) => match UpgradeFailure::inside(error) {
             Some(failure) => failure.to_string(),
-            None => error_text(error),
+            None => describe(error),
         },
     }
-}
-
-/// An error with its causes, colon-separated, each said once.
-pub(super) fn error_text(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let line = error.to_string();
-        if !text.contains(&line) {
-            text.push_str(": ");
-            text.push_str(&line);
-        }
-        cause = error.source();
-    }
-    text
 }

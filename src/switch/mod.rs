@@ -35,6 +35,7 @@ pub use libp2p::swarm::ConnectionId;
 pub use event::{DialFailure, PeerIdentity, RawConnection, SwitchEvent};
 pub use streams::{InboundStream, NegotiatedStream, OpenStreamError, StreamOpener};
 
+use crate::fault::describe;
 use crate::transport::{BoxedTransport, MuxerLog, transport_of};
 use crate::types::{Direction, Multiaddr, Muxer, PeerId, Transport};
 use behaviour::{Behaviour, BehaviourEvent};
@@ -312,7 +313,7 @@ impl Switch {
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 self.identities.remove(&connection_id);
-                let cause = cause.map(|cause| failure::error_text(&cause));
+                let cause = cause.map(|cause| describe(&cause));
                 self.outbox.push_back(SwitchEvent::Closed { peer_id, connection_id, cause });
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
@@ -380,6 +381,7 @@ impl Switch {
         if let Some(Protocol::P2p(_)) = address.iter().last() {
             address.pop();
         }
+        // unknown only when the log overflowed: 256 upgrades that nobody took
         let transport = transport_of(&address).unwrap_or(Transport::Tcp);
         let muxer = self.muxers.take(peer_id, endpoint).unwrap_or(match transport {
             Transport::Quic => Muxer::Quic,

@@ -86,7 +86,7 @@ impl Classify for OpenStreamError {
             Self::Closed => "closed",
             Self::Unsupported => "unsupported_protocol",
             Self::Timeout => "timeout",
-            Self::Io(_) => "broken_stream",
+            Self::Io(_) => "stream_broke",
         }
     }
 }

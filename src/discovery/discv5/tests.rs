@@ -198,10 +198,10 @@ async fn an_emptied_table_is_reseeded_with_the_bootnodes() -> Result<()> {
     let bootnode = nodes[0].discovery.local_enr();
     let node = nodes.pop().context("two nodes")?;
     let mut events = node.events;
-    assert_eq!((node.discovery.table_size(), node.discovery.reseed()), (1, 0));
+    assert_eq!((node.discovery.table_size(), node.discovery.table.reseed()), (1, 0));
     assert!(node.discovery.discv5.remove_node(&bootnode.node_id()));
     assert_eq!(node.discovery.lookup_random().await?, []);
-    assert_eq!(node.discovery.reseed(), 1);
+    assert_eq!(node.discovery.table.reseed(), 1);
     let reseeded = events.wait_for(|event| matches!(event, NodeEvent::DiscoveryReseeded { .. })).await;
     assert_eq!(*reseeded.context("bus closed")?, NodeEvent::DiscoveryReseeded { bootnodes: 1, table_size: 1 });
     assert_eq!(node.discovery.lookup_random().await?, [bootnode]);

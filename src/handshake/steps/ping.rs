@@ -1,4 +1,4 @@
-//! Ping: is the peer alive, and is the metadata that we hold its latest?
+//! Ping: is the peer alive? The sequence number in its answer tells the node whether the metadata is the latest.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;

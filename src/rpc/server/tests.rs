@@ -230,7 +230,7 @@ async fn an_unknown_protocol_is_rejected_without_a_trace() {
     let protocol = StreamProtocol::new("/eth2/beacon_chain/req/ping/2/ssz_snappy");
     let Origin { peer_id, connection_id } = stranger();
     rig.inbound.send(Inbound { peer_id, connection_id, protocol, stream }).await.unwrap();
-    assert_eq!(rig.rejected().await, ("unknown", "unsupported", Fault::Incompatible));
+    assert_eq!(rig.rejected().await, ("unknown", "unsupported_protocol", Fault::Incompatible));
 }
 
 #[tokio::test(start_paused = true)]
