@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::daemon::Daemon;
 use crate::network;
-use crate::process::Process;
+use crate::process::{Process, print_logs};
 
 /// Lines shown of each log when a scenario fails.
 const TAIL: usize = 25;
@@ -90,7 +90,7 @@ impl Drop for Testbed {
         if !self.passed.get() {
             self.dir.disable_cleanup(true);
             // Nothing more can be done about a log that cannot be read.
-            let _ = print_logs(self.dir.path());
+            let _ = print_logs(self.dir.path(), TAIL);
         }
     }
 }
@@ -102,17 +102,4 @@ pub(crate) fn beacond() -> Command {
         command.env_remove(name);
     }
     command
-}
-
-fn print_logs(dir: &Path) -> Result<()> {
-    let mut logs: Vec<_> = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-    logs.sort();
-    for path in logs {
-        let text = fs::read_to_string(&path)?;
-        let lines: Vec<_> = text.lines().collect();
-        eprintln!("---- {} (last of {} lines)", path.display(), lines.len());
-        lines[lines.len().saturating_sub(TAIL)..].iter().for_each(|line| eprintln!("{line}"));
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 //! Every scenario starts its peers through here. Children stay in the test's process group, so that an interrupt reaches them too,
 //! and hold a pipe to the test as stdin, which tells the JavaScript peers when it died.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -210,4 +210,18 @@ fn follow(stream: impl Read + Send + 'static, mut log: File, output: Arc<Output>
         output.state().open -= 1;
         output.changed.notify_all();
     });
+}
+
+/// Prints the last `tail` lines of every log in a directory, for a scenario that failed.
+pub(crate) fn print_logs(dir: &Path, tail: usize) -> Result<()> {
+    let mut logs: Vec<_> = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.sort();
+    for path in logs {
+        let text = fs::read_to_string(&path)?;
+        let lines: Vec<_> = text.lines().collect();
+        eprintln!("---- {} (last of {} lines)", path.display(), lines.len());
+        lines[lines.len().saturating_sub(tail)..].iter().for_each(|line| eprintln!("{line}"));
+    }
+    Ok(())
 }

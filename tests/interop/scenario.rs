@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::fs;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -16,7 +16,7 @@ use beacond::time::unix_now_ms;
 use tempfile::TempDir;
 
 use crate::npm::{self, Package};
-use crate::process::Process;
+use crate::process::{Process, print_logs};
 
 /// Set in the process that runs inside the namespace.
 const INSIDE: &str = "BEACOND_INTEROP_NAMESPACE";
@@ -78,7 +78,7 @@ impl Drop for Scenario {
         if !self.passed.get() {
             self.dir.disable_cleanup(true);
             // Nothing more can be done about a log that cannot be read.
-            let _ = print_logs(self.dir.path());
+            let _ = print_logs(self.dir.path(), TAIL);
         }
     }
 }
@@ -158,17 +158,4 @@ fn succeeds(command: &mut Command) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
-}
-
-fn print_logs(dir: &Path) -> Result<()> {
-    let mut logs: Vec<_> = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-    logs.sort();
-    for path in logs {
-        let text = fs::read_to_string(&path)?;
-        let lines: Vec<_> = text.lines().collect();
-        eprintln!("---- {} (last of {} lines)", path.display(), lines.len());
-        lines[lines.len().saturating_sub(TAIL)..].iter().for_each(|line| eprintln!("{line}"));
-    }
-    Ok(())
 }
