@@ -7,6 +7,7 @@
 mod behaviour;
 mod event;
 mod failure;
+mod gossipsub;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub use libp2p::swarm::ConnectionId;
 
 pub use event::{DialFailure, PeerIdentity, RawConnection, SwitchEvent};
+pub use gossipsub::{Acceptance, GossipMessage, PendingVerdict, TopicScore};
 pub use streams::{InboundStream, NegotiatedStream, OpenStreamError, StreamOpener};
 
 use crate::fault::describe;

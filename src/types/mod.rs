@@ -3,11 +3,13 @@
 //! Everyone imports these; this module imports nothing of the crate. One concept is defined once, here.
 
 mod chain;
+mod gossip;
 mod known_peer;
 mod peer;
 mod wire;
 
 pub use chain::{Epoch, ForkDigest, ForkName, ForkVersion, Root, SLOTS_PER_EPOCH, Slot};
+pub use gossip::{GossipTopic, MessageId, TopicKind, TopicName, UnknownTopic};
 pub use known_peer::{KnownPeer, KnownPeerError, enr_peer_id};
 pub use libp2p::{Multiaddr, PeerId};
 pub use peer::{Client, Direction, Muxer, Transport};
