@@ -1,0 +1,7 @@
+//! The containers against the specification's own vectors, and against bytes of strangers.
+
+mod registry;
+mod rejects;
+mod sizes;
+mod survives;
+mod vectors;
