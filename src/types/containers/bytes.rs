@@ -150,7 +150,7 @@ impl<const N: usize> Default for Branch<N> {
 
 impl<const N: usize> fmt::Debug for Branch<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.0).finish()
+        f.debug_list().entries(self.0).finish()
     }
 }
 

@@ -11,10 +11,11 @@ use tree_hash_derive::TreeHash;
 
 use super::block::block_body;
 use super::{
-    Blob, BlsSignature, Branch, ByteList, Bytes32, ExecutionAddress, ExecutionHeader, Hash32, KzgCommitment, KzgProof,
-    List, LogsBloom, Signed, Transactions, Uint256,
+    Blob, BlsSignature, Branch, ByteList, Bytes32, Container, ExecutionAddress, ExecutionHeader, Hash32, KzgCommitment,
+    KzgProof, List, LogsBloom, Signed, Transactions, Uint256,
 };
 use crate::types::Root;
+use crate::types::merkle::is_valid_merkle_branch;
 
 pub use super::capella::{
     AggregateAndProof, Attestation, AttestationData, AttesterSlashing, BeaconBlockHeader, BlsToExecutionChange,
@@ -51,6 +52,26 @@ pub struct BlobSidecar {
     pub signed_block_header: SignedBeaconBlockHeader,
     /// Proves the commitment under the header's `body_root`.
     pub kzg_commitment_inclusion_proof: Branch<17>,
+}
+
+impl BlobSidecar {
+    /// Whether the commitment is number `index` of the block whose header this carries; 17 hashes.
+    ///
+    /// [spec v1.6.0, `verify_blob_sidecar_inclusion_proof`](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/deneb/p2p-interface.md#verify_blob_sidecar_inclusion_proof)
+    #[must_use]
+    pub fn has_valid_inclusion_proof(&self) -> bool {
+        // the commitments are leaf 11 of the body's 16, their list the left child beside its length, 4096 wide
+        const FIRST: u64 = 11 * 2 * 4096;
+        let body_root = self.signed_block_header.message.body_root;
+        self.index < 4096
+            && is_valid_merkle_branch(
+                self.kzg_commitment.root(),
+                &self.kzg_commitment_inclusion_proof.0,
+                17,
+                FIRST + self.index,
+                body_root,
+            )
+    }
 }
 
 /// Names a blob. SSZ, 40 bytes.

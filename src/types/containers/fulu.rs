@@ -12,8 +12,9 @@ use ssz_types::BitList;
 use ssz_types::typenum::U4096;
 use tree_hash_derive::TreeHash;
 
-use super::{Branch, Cell, KzgProof, List};
+use super::{Branch, Cell, Container, KzgProof, List};
 use crate::types::Root;
+use crate::types::merkle::is_valid_merkle_branch;
 
 pub use super::electra::{
     AggregateAndProof, Attestation, AttestationData, AttesterSlashing, BeaconBlock, BeaconBlockBody, BeaconBlockHeader,
@@ -38,6 +39,20 @@ pub struct DataColumnSidecar {
     pub kzg_commitments_inclusion_proof: Branch<4>,
 }
 
+impl DataColumnSidecar {
+    /// Whether the commitments are those of the block whose header this carries; hashes them and 4 levels.
+    ///
+    /// [spec v1.6.0, `verify_data_column_sidecar_inclusion_proof`](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#verify_data_column_sidecar_inclusion_proof)
+    #[must_use]
+    pub fn has_valid_inclusion_proof(&self) -> bool {
+        commitments_are_of(
+            &self.kzg_commitments,
+            &self.kzg_commitments_inclusion_proof,
+            &self.signed_block_header.message,
+        )
+    }
+}
+
 /// Names columns of a block. SSZ, 36 to 1060 bytes.
 #[derive(Clone, Debug, PartialEq, Encode, Decode, TreeHash)]
 pub struct DataColumnsByRootIdentifier {
@@ -52,6 +67,20 @@ pub struct PartialDataColumnHeader {
     pub signed_block_header: SignedBeaconBlockHeader,
     /// Proves the list of commitments under the header's `body_root`.
     pub kzg_commitments_inclusion_proof: Branch<4>,
+}
+
+impl PartialDataColumnHeader {
+    /// Whether the commitments are those of the block whose header this carries; hashes them and 4 levels.
+    ///
+    /// [spec v1.6.0, `verify_data_column_sidecar_inclusion_proof`](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#verify_data_column_sidecar_inclusion_proof)
+    #[must_use]
+    pub fn has_valid_inclusion_proof(&self) -> bool {
+        commitments_are_of(
+            &self.kzg_commitments,
+            &self.kzg_commitments_inclusion_proof,
+            &self.signed_block_header.message,
+        )
+    }
 }
 
 /// Some cells of a column. SSZ, 17 to 8782697 bytes.
@@ -76,4 +105,9 @@ pub struct PartialDataColumnPartsMetadata {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TreeHash)]
 pub struct PartialDataColumnGroupID {
     pub beacon_block_root: Root,
+}
+
+/// Proves a list of commitments at generalized index 27, leaf 11 of the body's 16.
+fn commitments_are_of(commitments: &BlobKzgCommitments, proof: &Branch<4>, header: &BeaconBlockHeader) -> bool {
+    is_valid_merkle_branch(commitments.root(), &proof.0, 4, 11, header.body_root)
 }

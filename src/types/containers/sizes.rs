@@ -96,6 +96,34 @@ impl MessageType {
     pub const fn size(self, fork: ForkName) -> Option<SszSize> {
         use ForkName::{Altair, Bellatrix, Capella, Deneb, Electra, Fulu, Gloas, Heze, Phase0};
         Some(match (self, fork) {
+            // what a fork does not have yet, or no longer
+            (
+                Self::SyncCommitteeMessage
+                | Self::SignedContributionAndProof
+                | Self::LightClientBootstrap
+                | Self::LightClientUpdate
+                | Self::LightClientFinalityUpdate
+                | Self::LightClientOptimisticUpdate,
+                Phase0,
+            )
+            | (Self::SignedBlsToExecutionChange, Phase0 | Altair | Bellatrix)
+            | (Self::BlobSidecar, Phase0 | Altair | Bellatrix | Capella | Fulu | Gloas | Heze)
+            | (Self::Attestation, Electra | Fulu | Gloas | Heze)
+            | (Self::SingleAttestation, Phase0 | Altair | Bellatrix | Capella | Deneb)
+            | (
+                Self::DataColumnSidecar | Self::PartialDataColumnSidecar,
+                Phase0 | Altair | Bellatrix | Capella | Deneb | Electra,
+            )
+            | (
+                Self::SignedExecutionPayloadBid
+                | Self::SignedExecutionPayloadEnvelope
+                | Self::PayloadAttestationMessage
+                | Self::SignedProposerPreferences,
+                Phase0 | Altair | Bellatrix | Capella | Deneb | Electra | Fulu,
+            )
+            | (Self::SignedInclusionList, Phase0 | Altair | Bellatrix | Capella | Deneb | Electra | Fulu | Gloas) => {
+                return None;
+            }
             (Self::SignedBeaconBlock, Phase0) => SszSize::between(404, 157_756),
             (Self::SignedBeaconBlock, Altair) => SszSize::between(564, 157_916),
             (Self::SignedBeaconBlock, Bellatrix) => SszSize::from(1076),
@@ -109,34 +137,17 @@ impl MessageType {
             }
             (Self::SignedAggregateAndProof, Electra | Fulu | Gloas | Heze) => SszSize::between(445, 16_829),
             (Self::Attestation, Phase0 | Altair | Bellatrix | Capella | Deneb) => SszSize::between(229, 485),
-            (Self::Attestation, Electra | Fulu | Gloas | Heze) => return None,
-            (Self::SingleAttestation, Phase0 | Altair | Bellatrix | Capella | Deneb) => return None,
             (Self::SingleAttestation, Electra | Fulu | Gloas | Heze) => SszSize::exactly(240),
             (Self::SignedVoluntaryExit, _) => SszSize::exactly(112),
             (Self::ProposerSlashing, _) => SszSize::exactly(416),
             (Self::AttesterSlashing, Phase0 | Altair | Bellatrix | Capella | Deneb) => SszSize::between(464, 33_232),
             (Self::AttesterSlashing, Electra | Fulu | Gloas | Heze) => SszSize::between(464, 2_097_616),
-            (
-                Self::SyncCommitteeMessage
-                | Self::SignedContributionAndProof
-                | Self::LightClientBootstrap
-                | Self::LightClientUpdate
-                | Self::LightClientFinalityUpdate
-                | Self::LightClientOptimisticUpdate,
-                Phase0,
-            ) => return None,
             (Self::SyncCommitteeMessage, _) => SszSize::exactly(144),
             (Self::SignedContributionAndProof, _) => SszSize::exactly(360),
-            (Self::SignedBlsToExecutionChange, Phase0 | Altair | Bellatrix) => return None,
             (Self::SignedBlsToExecutionChange, Capella | Deneb | Electra | Fulu | Gloas | Heze) => {
                 SszSize::exactly(172)
             }
             (Self::BlobSidecar, Deneb | Electra) => SszSize::exactly(131_928),
-            (Self::BlobSidecar, Phase0 | Altair | Bellatrix | Capella | Fulu | Gloas | Heze) => return None,
-            (
-                Self::DataColumnSidecar | Self::PartialDataColumnSidecar,
-                Phase0 | Altair | Bellatrix | Capella | Deneb | Electra,
-            ) => return None,
             (Self::DataColumnSidecar, Fulu) => SszSize::between(356, 8_782_180),
             (Self::DataColumnSidecar, Gloas | Heze) => SszSize::between(56, 8_585_272),
             (Self::PartialDataColumnSidecar, Fulu) => SszSize::between(17, 8_782_697),
@@ -160,22 +171,12 @@ impl MessageType {
             (Self::LightClientOptimisticUpdate, Capella) => SszSize::between(984, 1016),
             (Self::LightClientOptimisticUpdate, Deneb | Electra | Fulu) => SszSize::between(1000, 1032),
             (Self::LightClientOptimisticUpdate, Gloas | Heze) => SszSize::exactly(664),
-            (
-                Self::SignedExecutionPayloadBid
-                | Self::SignedExecutionPayloadEnvelope
-                | Self::PayloadAttestationMessage
-                | Self::SignedProposerPreferences,
-                Phase0 | Altair | Bellatrix | Capella | Deneb | Electra | Fulu,
-            ) => return None,
             (Self::SignedExecutionPayloadBid, Gloas) => SszSize::between(324, 196_932),
             (Self::SignedExecutionPayloadBid, Heze) => SszSize::between(326, 196_934),
             (Self::SignedExecutionPayloadEnvelope, Gloas | Heze) => SszSize::from(740),
             (Self::PayloadAttestationMessage, Gloas | Heze) => SszSize::exactly(146),
             (Self::SignedProposerPreferences, Gloas | Heze) => SszSize::exactly(172),
             (Self::SignedInclusionList, Heze) => SszSize::between(152, 8348),
-            (Self::SignedInclusionList, Phase0 | Altair | Bellatrix | Capella | Deneb | Electra | Fulu | Gloas) => {
-                return None;
-            }
         })
     }
 }

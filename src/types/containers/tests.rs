@@ -1,5 +1,6 @@
 //! The containers against the specification's own vectors, and against bytes of strangers.
 
+mod inclusion;
 mod registry;
 mod rejects;
 mod sizes;

@@ -7,11 +7,14 @@ use ssz::{Decode, DecodeError};
 use crate::types::Root;
 use crate::types::containers::{Container, altair, bellatrix, capella, deneb, electra, fulu, gloas, heze, phase0};
 
+/// The bytes of what was read, and its root.
+type Reading = Result<(Vec<u8>, Root), DecodeError>;
+
 /// A container behind functions of bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     /// Decodes, encodes again and hashes.
-    pub(super) read: fn(&[u8]) -> Result<(Vec<u8>, Root), DecodeError>,
+    pub(super) read: fn(&[u8]) -> Reading,
     /// The bytes of a type of fixed size.
     pub(super) fixed_size: Option<usize>,
 }

@@ -177,8 +177,10 @@ fn a_message_has_a_size_in_exactly_the_forks_that_have_it() {
             "SingleAttestation" => Box::new(from(ForkName::Electra)),
             "SignedBlsToExecutionChange" => Box::new(from(ForkName::Capella)),
             "DataColumnSidecar" | "PartialDataColumnSidecar" => Box::new(from(ForkName::Fulu)),
-            "SignedExecutionPayloadBid" | "SignedExecutionPayloadEnvelope" => Box::new(from(ForkName::Gloas)),
-            "PayloadAttestationMessage" | "SignedProposerPreferences" => Box::new(from(ForkName::Gloas)),
+            "SignedExecutionPayloadBid"
+            | "SignedExecutionPayloadEnvelope"
+            | "PayloadAttestationMessage"
+            | "SignedProposerPreferences" => Box::new(from(ForkName::Gloas)),
             "SignedInclusionList" => Box::new(from(ForkName::Heze)),
             name if name.contains("Sync") || name.contains("Light") || name.contains("Contribution") => {
                 Box::new(from(ForkName::Altair))
