@@ -25,16 +25,18 @@ use crate::chain::{ChainNow, check_status};
 use crate::discovery::{Candidate as Found, Discovery, EnrUpdateReason, Predicate, Refusal};
 use crate::events::NodeEvent;
 use crate::fault::{Classify, Fault};
+use crate::gossip::{Duties, Plan, Subscriptions};
 use crate::handshake::{CLOCK_TOLERANCE_SLOTS, LocalView, Rejection};
 use crate::peers::{
     Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, IpGroup, Outcome, Peers,
     Source, Upkeep, UpkeepAction, Want,
 };
 use crate::rpc::Origin;
+use crate::store::sequence;
 use crate::switch::{ConnectionId, DialFailure, RawConnection, StreamOpener, SwitchEvent};
 use crate::tasks::TaskGroup;
 use crate::time::milliseconds;
-use crate::types::{Direction, GoodbyeReason, KnownPeer, Multiaddr, PeerId, StatusMessage};
+use crate::types::{Direction, Epoch, GoodbyeReason, KnownPeer, MetaData, Multiaddr, PeerId, StatusMessage};
 
 /// All goodbyes of a shutdown together.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -91,7 +93,12 @@ pub struct Eth2Node {
     pub(super) commands: mpsc::Receiver<NodeCommand>,
     pub(super) candidates: mpsc::Receiver<Found>,
     pub(super) now: watch::Receiver<ChainNow>,
-    pub(super) fork_since: crate::types::Epoch,
+    pub(super) fork_since: Epoch,
+    pub(super) subscriptions: Subscriptions,
+    /// What we take part in this epoch; **newest wins**. Record, metadata and topics are made of it.
+    pub(super) plan: watch::Sender<Arc<Plan>>,
+    /// What we tell of ourselves; **newest wins**.
+    pub(super) metadata: watch::Sender<MetaData>,
     pub(super) demand: watch::Sender<bool>,
     pub(super) snapshot: watch::Sender<NodeSnapshot>,
     pub(super) tasks: TaskGroup,
@@ -561,6 +568,10 @@ impl Eth2Node {
             self.fork_since = chain.fork.since;
             self.on_fork(&chain);
         }
+        let planned = self.plan.borrow().epoch;
+        if planned != slot.epoch() {
+            self.on_epoch(slot.epoch());
+        }
         // a Status of the other side is accepted near a boundary; past it, whoever sent one must have followed
         let digests = self.handshaker.local.accepted_digests();
         let is_stale = |status: &StatusMessage| !digests.contains(status.fork_digest);
@@ -591,6 +602,31 @@ impl Eth2Node {
         }
         self.queue.forgive(Cause::Incompatible);
         self.peers.refresh_status_all(Instant::now(), &mut self.rng);
+        self.publish();
+    }
+
+    /// Subnets rotate, and topics come and go, when an epoch begins.
+    fn on_epoch(&self, epoch: Epoch) {
+        let plan = Arc::new(self.subscriptions.plan_at(epoch));
+        let former = self.plan.send_replace(plan.clone());
+        if former.duties != plan.duties {
+            self.announce(&plan.duties);
+        }
+    }
+
+    /// Our record and our metadata say what we take part in; peers hear of a new number with the next ping.
+    fn announce(&self, duties: &Duties) {
+        self.metadata.send_modify(|metadata| {
+            *metadata = sequence::next_metadata(Some(metadata), duties.metadata(0), metadata.seq_number);
+        });
+        let updated = self.discovery.update_enr(EnrUpdateReason::Subnets, &mut |content| {
+            content.attnets = duties.attnets.clone();
+            content.syncnets = duties.syncnets.clone();
+            content.cgc = duties.custody_group_count;
+        });
+        if let Err(error) = updated {
+            tracing::error!(%error, "the record does not follow the subnets");
+        }
         self.publish();
     }
 

@@ -9,4 +9,5 @@ mod garbage;
 mod handshake;
 mod hostile;
 mod recovery;
+mod subscriptions;
 mod support;

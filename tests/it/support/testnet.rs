@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use beacond::chain::{ChainConfig, NetworkName};
-use beacond::config::{Advertise, DiscoveryConfig, ListenConfig, ListenOn, PeersConfig, TransportConfig};
+use beacond::config::{Advertise, DiscoveryConfig, GossipConfig, ListenConfig, ListenOn, PeersConfig, TransportConfig};
 use beacond::events::{Events, NodeEvent, Subscription};
 use beacond::handshake::HandshakeRegistry;
 use beacond::node::{Eth2NodeBuilder, Farewell, Find, NodeHandle};
@@ -32,6 +32,7 @@ pub(crate) struct Options {
     pub(crate) boot_nodes: Vec<KnownPeer>,
     pub(crate) known_peers: Vec<KnownPeer>,
     pub(crate) target: usize,
+    pub(crate) gossip: GossipConfig,
     pub(crate) handshake_deadline: Duration,
 }
 
@@ -51,6 +52,7 @@ impl Options {
             boot_nodes: Vec::new(),
             known_peers: Vec::new(),
             target: 20,
+            gossip: GossipConfig::default(),
             handshake_deadline: Duration::from_secs(15),
         }
     }
@@ -122,6 +124,7 @@ impl TestNode {
             Eth2NodeBuilder::new(options.identity, options.chain, listen, options.transports, discovery, peers)
                 .events(events)
                 .registry(HandshakeRegistry::eth2().with_deadline(options.handshake_deadline))
+                .gossip(options.gossip)
                 .find(options.find);
         let (node, handle) = builder.build(&tasks).await?;
         let stop = CancellationToken::new();
