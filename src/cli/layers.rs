@@ -40,9 +40,8 @@ impl Layers {
         let table: Table = text.parse().map_err(|error| wrong(toml_line(text, &error)))?;
         for (key, value) in table {
             let arg = self.option(&key).ok_or_else(|| wrong(self.unknown_key(&key)))?;
-            let values = scalars(&value).ok_or_else(|| {
-                wrong(format!("{key}: expected text, a number, true or false, or a list of them"))
-            })?;
+            let values = scalars(&value)
+                .ok_or_else(|| wrong(format!("{key}: expected text, a number, true or false, or a list of them")))?;
             // an empty list is the same as no key
             if !values.is_empty() {
                 check(arg, &values).map_err(|what| wrong(format!("{key}: {what}")))?;

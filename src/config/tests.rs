@@ -60,7 +60,8 @@ fn ports_follow_each_other_unless_they_are_given() {
 
 #[test]
 fn resolving_twice_changes_nothing() {
-    for flags in ["", "--port 0", "--listen-address ::,0.0.0.0 --port6 9090 --disable-quic", "--transports tcp", GOSSIP] {
+    for flags in ["", "--port 0", "--listen-address ::,0.0.0.0 --port6 9090 --disable-quic", "--transports tcp", GOSSIP]
+    {
         let once = config(flags).resolve().unwrap();
         assert_eq!(once.clone().resolve().unwrap(), once, "{flags}");
     }

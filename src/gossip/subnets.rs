@@ -78,8 +78,7 @@ mod tests {
         let cases = vectors["subscribed_subnets"].as_array().unwrap();
         assert!(cases.len() > 100);
         for case in cases {
-            let (node_id, epoch) =
-                (node_id(case["node_id"].as_str().unwrap()), Epoch(case["epoch"].as_u64().unwrap()));
+            let (node_id, epoch) = (node_id(case["node_id"].as_str().unwrap()), Epoch(case["epoch"].as_u64().unwrap()));
             let expected: Vec<u64> = serde_json::from_value(case["subnets"].clone()).unwrap();
             assert_eq!(subscribed_subnets(&node_id, epoch).map(u64::from).to_vec(), expected, "{case}");
             assert_eq!(Some(next_rotation(&node_id, epoch).0), case["valid_until_epoch"].as_u64(), "{case}");

@@ -29,7 +29,7 @@ pub(super) struct GossipTask {
     pub(super) docket: Arc<Docket>,
     pub(super) router_events: mpsc::Receiver<RouterEvent>,
     /// What to take part in; **newest wins**.
-    pub(super) plan: watch::Receiver<Plan>,
+    pub(super) plan: watch::Receiver<Arc<Plan>>,
     /// **Newest wins**.
     pub(super) now: watch::Receiver<ChainNow>,
     /// Peers whose gossip score is too low to keep them; **drop**: the router reports them again.

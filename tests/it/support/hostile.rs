@@ -164,6 +164,13 @@ impl Hostile {
         Ok(call::<methods::Status>(opener, *peer_id, &script.status, &timeouts, &events).await?)
     }
 
+    /// Asks over a connection for metadata, in the newest version.
+    pub(crate) async fn ask_metadata(&self, connection: &RawConnection) -> Result<MetaData> {
+        let RawConnection { opener, peer_id, .. } = connection;
+        let (timeouts, events) = (RpcTimeouts::default(), Events::default());
+        Ok(call::<methods::Metadata>(opener, *peer_id, &(), &timeouts, &events).await?)
+    }
+
     /// Sends these bytes as a whole request and returns the whole answer.
     pub(crate) async fn request(&self, connection: &RawConnection, protocol: &str, bytes: &[u8]) -> Result<Vec<u8>> {
         let protocol = StreamProtocol::try_from_owned(protocol.to_owned())?;
