@@ -35,7 +35,7 @@ use crate::handshake::HandshakeRegistry;
 use crate::peers::{DialQueue, DialQueueConfig, Limits, Peers, Source};
 use crate::rpc::{RpcLimits, RpcServer, methods};
 use crate::store::Identity;
-use crate::switch::{ListenError, Switch, SwitchEnds, SwitchLimits, SwitchSettings};
+use crate::switch::{ListenError, RelayPolicy, RouterSettings, Switch, SwitchEnds, SwitchLimits, SwitchSettings};
 use crate::tasks::TaskGroup;
 use crate::time::SlotClock;
 use crate::transport::{self, TransportError};
@@ -190,9 +190,11 @@ impl Eth2NodeBuilder {
             protocols: methods::protocol_ids().collect(),
             limits: switch_limits(&limits),
             metrics: self.metrics.take(),
+            gossip: router_settings(&schedule, &self.chain),
         });
         let listening = self.listen(&mut switch).await?;
-        let SwitchEnds { handle: switch_handle, events: switch_events, inbound_streams } = ends;
+        // no topic is joined: nothing comes out of gossip
+        let SwitchEnds { handle: switch_handle, events: switch_events, inbound_streams, gossip: _ } = ends;
 
         let discovery = self.start_discovery(&local, &metadata, &listening, tasks).await?;
 
@@ -407,4 +409,10 @@ fn switch_limits(limits: &Limits) -> SwitchLimits {
         pending_outbound: whole(limits.max_pending_outbound),
         established: whole(limits.max_total.saturating_mul(2).saturating_add(limits.max_pending_inbound)),
     }
+}
+
+/// The router knows every digest of the schedule; the first alone has the message ids of phase0.
+fn router_settings(schedule: &ForkSchedule, chain: &ChainConfig) -> RouterSettings {
+    let digests = schedule.boundaries().map(|boundary| (boundary.fork_digest, boundary.fork.has_phase0_message_ids()));
+    RouterSettings { digests: digests.collect(), relay: RelayPolicy::Strict, slot_duration: chain.slot_duration }
 }
