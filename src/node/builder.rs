@@ -36,7 +36,7 @@ use crate::handshake::HandshakeRegistry;
 use crate::peers::{DialQueue, DialQueueConfig, Limits, Peers, Source};
 use crate::rpc::{RpcLimits, RpcServer, methods};
 use crate::store::{Identity, sequence};
-use crate::switch::{ListenError, Switch, SwitchEnds, SwitchLimits, SwitchSettings};
+use crate::switch::{ListenError, RelayPolicy, RouterSettings, Switch, SwitchEnds, SwitchLimits, SwitchSettings};
 use crate::tasks::TaskGroup;
 use crate::time::SlotClock;
 use crate::transport::{self, TransportError};
@@ -211,6 +211,7 @@ impl Eth2NodeBuilder {
             protocols: methods::protocol_ids().collect(),
             limits: switch_limits(&limits),
             metrics: self.metrics.take(),
+            gossip: router_settings(&schedule, &self.chain, relay_policy(&self.gossip)),
         });
         let listening = self.listen(&mut switch).await?;
         let SwitchEnds { handle: switch_handle, events: switch_events, inbound_streams, gossip: gossip_ends } = ends;
@@ -451,4 +452,10 @@ fn switch_limits(limits: &Limits) -> SwitchLimits {
 /// What is forwarded besides what was accepted.
 fn relay_policy(gossip: &GossipConfig) -> RelayPolicy {
     gossip.corroborating_copies.map_or(RelayPolicy::Strict, |copies| RelayPolicy::Corroborated { copies })
+}
+
+/// The router knows every digest of the schedule; the first alone has the message ids of phase0.
+fn router_settings(schedule: &ForkSchedule, chain: &ChainConfig, relay: RelayPolicy) -> RouterSettings {
+    let digests = schedule.boundaries().map(|boundary| (boundary.fork_digest, boundary.fork.has_phase0_message_ids()));
+    RouterSettings { digests: digests.collect(), relay, slot_duration: chain.slot_duration }
 }

@@ -1,0 +1,1 @@
+//! Routers in real switches on loopback.
