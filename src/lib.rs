@@ -98,6 +98,7 @@ pub mod config;
 pub mod discovery;
 pub mod events;
 pub mod fault;
+pub mod gossip;
 pub mod handshake;
 pub mod logging;
 pub mod metrics;

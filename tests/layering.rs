@@ -45,7 +45,7 @@ const RESERVED: [(&[&str], &[&str], &str); 2] = [
 ];
 
 /// Where the variants of `ForkName` may be named: nothing else changes when a fork is added.
-const KNOWS_FORKS: [&str; 2] = ["chain", "types"];
+const KNOWS_FORKS: [&str; 3] = ["chain", "gossip", "types"];
 
 /// What the top level holds besides dotfiles and licences.
 const TOP_LEVEL: [&str; 7] = ["Cargo.toml", "Cargo.lock", "src", "tests", "benches", "config", "README.md"];
