@@ -56,6 +56,7 @@
 //! | 3 | [`discovery`] | discv5, our record, the predicate; alone names discv5 |
 //! | 4 | [`switch`] | the swarm's task; alone, with `transport`, names libp2p's swarm |
 //! | 5 | [`rpc`] | ssz_snappy framing, methods, one exchange as client and as server |
+//! | 5 | [`gossip`] | which topics are joined, and what their messages are worth |
 //! | 6 | [`handshake`] | the ordered steps that make a connection a peer |
 //! | 7 | [`node`] | the one place that wires, and where a fault becomes policy |
 //! | 9 | [`cli`] | the command line and the exit code |

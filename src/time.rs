@@ -102,6 +102,15 @@ impl SlotClock {
         Duration::from_millis(start_ms.saturating_sub(self.now_ms()))
     }
 
+    /// How long after the start of `slot` a moment is, milliseconds; negative when it is before. `unix_ms` since the
+    /// Unix epoch. Saturates.
+    #[must_use]
+    pub const fn offset_ms(&self, slot: Slot, unix_ms: u64) -> i64 {
+        let start_ms = self.genesis_ms.saturating_add(slot.0.saturating_mul(self.slot_ms));
+        // far beyond any clock: both lie below 2^63 ms, or the result saturates
+        unix_ms.saturating_sub(start_ms).cast_signed().saturating_sub(start_ms.saturating_sub(unix_ms).cast_signed())
+    }
+
     /// The length of a slot.
     #[must_use]
     pub const fn slot_duration(&self) -> Duration {

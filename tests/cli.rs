@@ -116,7 +116,14 @@ fn every_option_can_be_a_variable() -> Outcome {
 fn the_dump_is_a_file_that_gives_the_same_dump() -> Outcome {
     let dir = tempfile::tempdir()?;
     let dual = ["--listen-address", "0.0.0.0,::", "--port6", "9090", "--disable-quic", "--log-file", "x.log"];
-    for args in [&[][..], &dual] {
+    let gossip = [
+        "--attestation-subnets=0,5,10-15",
+        "--subscribe-all-data-columns",
+        "--topics=beacon_attestation,data_column_sidecar,sync_committee",
+        "--relay=corroborated",
+        "--gossip-sample=1",
+    ];
+    for args in [&[][..], &dual, &gossip] {
         let first = dump(&[], args)?;
         let config = file(&dir, "dump.toml", &toml::to_string(&first)?)?;
         assert_eq!(dump(&[], &["--config", &config])?, first);
@@ -145,6 +152,7 @@ fn the_example_file_holds_every_option_with_its_default() -> Outcome {
         "enr-udp6-port",
         "enr-tcp6-port",
         "enr-quic6-port",
+        "relay-copies",
         "log-file",
     ];
     let mut expected = dump(&[], &[])?;
@@ -190,6 +198,14 @@ fn mistakes_end_in_one_line_that_names_what_to_change() -> Outcome {
         (&["run", "--disable-quic", "--transports", "quic"], &["--transports and --disable-quic"]),
         (&["run", "--transports", "pigeon"], &["--transports", "pigeon", "quic or tcp"]),
         (&["run", "--enr-udp-port", "9", "--disable-enr-auto-update"], &["--enr-udp-port", "--enr-address"]),
+        (&["run", "--topics", "beacon_blocks"], &["--topics", "beacon_blocks", "all, none, beacon_block, "]),
+        (&["run", "--attestation-subnets", "5,64"], &["--attestation-subnets", "64", "0 to 63"]),
+        (&["run", "--data-columns", "7-3"], &["--data-columns", "7-3", "0 to 127"]),
+        (&["run", "--gossip-sample", "2"], &["--gossip-sample", "0 to 1"]),
+        (
+            &["run", "--subscribe-all-subnets", "--attestation-subnets", "none"],
+            &["--attestation-subnets and --subscribe-all-subnets"],
+        ),
         (&["run", "--log-level", "loud"], &["--log-level", "loud", "debug"]),
         (&["enr", "decode", "enr:-xyz"], &["ENR"]),
         (&["fork-digest", "--network-dir", "/nonexistent"], &["--network-dir", "config.yaml"]),

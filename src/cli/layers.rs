@@ -40,9 +40,8 @@ impl Layers {
         let table: Table = text.parse().map_err(|error| wrong(toml_line(text, &error)))?;
         for (key, value) in table {
             let arg = self.option(&key).ok_or_else(|| wrong(self.unknown_key(&key)))?;
-            let values = scalars(&value).ok_or_else(|| {
-                wrong(format!("{key}: expected text, a whole number, true or false, or a list of them"))
-            })?;
+            let values = scalars(&value)
+                .ok_or_else(|| wrong(format!("{key}: expected text, a number, true or false, or a list of them")))?;
             // an empty list is the same as no key
             if !values.is_empty() {
                 check(arg, &values).map_err(|what| wrong(format!("{key}: {what}")))?;
@@ -170,7 +169,8 @@ fn scalars(value: &Value) -> Option<Vec<OsString>> {
         Value::String(text) => Some(OsString::from(text)),
         Value::Integer(number) => Some(number.to_string().into()),
         Value::Boolean(switch) => Some(switch.to_string().into()),
-        Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => None,
+        Value::Float(number) => Some(number.to_string().into()),
+        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => None,
     };
     match value {
         Value::Array(values) => values.iter().map(scalar).collect(),

@@ -50,8 +50,9 @@ fn a_mistake_in_the_file_names_file_and_key() {
         ("port = 1\nport 2", "x.toml: line 2: "),
         ("port = 99999", "x.toml: port: invalid value '99999' for '--port <PORT>': "),
         ("port = [1, 2]", "x.toml: port: takes one value, not a list"),
-        ("port = 1.5", "x.toml: port: expected text, a whole number, true or false, or a list of them"),
-        ("[port]\nx = 1", "x.toml: port: expected text, a whole number, true or false, or a list of them"),
+        ("port = 1.5", "x.toml: port: invalid value '1.5' for '--port <PORT>': "),
+        ("port = 1979-05-27", "x.toml: port: expected text, a number, true or false, or a list of them"),
+        ("[port]\nx = 1", "x.toml: port: expected text, a number, true or false, or a list of them"),
         ("metrics = 'perhaps'", "x.toml: metrics: invalid value 'perhaps'"),
         ("network-dir = ''", "x.toml: network-dir: a value is required for '--network-dir <DIR>'"),
     ];

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::fault::{Classify, Fault};
-use crate::types::KnownPeerError;
+use crate::types::{KnownPeerError, TopicKind};
 
 /// A mistake in the options. The message follows the names of [`ConfigError::keys`] and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +127,31 @@ pub enum ConfigError {
     /// A node without peers makes no sense.
     #[error("must be at least 1")]
     NoPeersWanted,
+    /// A word for a whole list is one item of a list.
+    #[error("{word} is a list of its own; leave it or the other items out")]
+    NotAlone {
+        /// The option.
+        key: &'static str,
+        /// `auto`, `none` or `all`.
+        word: String,
+    },
+    /// Every subnet is asked for, and some are not.
+    #[error("ask for all and for fewer; leave one of them out")]
+    AllAndFewer {
+        /// The list, and the switch for all.
+        keys: [&'static str; 2],
+    },
+    /// Subnets of a topic that is left out.
+    #[error("ask for subnets of {kind} and leave that topic out; change one of them")]
+    TopicLeftOut {
+        /// The list of subnets, or the switch for all; and the list of topics.
+        keys: [&'static str; 2],
+        /// The topic.
+        kind: TopicKind,
+    },
+    /// Copies are counted for a policy that is off.
+    #[error("count copies, but nothing is corroborated; add --relay corroborated or leave the copies out")]
+    CopiesWithoutEffect,
     /// The log filter does not parse.
     #[error("{directive:?} is neither a level (off, error, warn, info, debug, trace) nor TARGET=LEVEL")]
     LogLevel {
@@ -158,13 +183,17 @@ impl ConfigError {
             Self::Unresolved { .. } => vec!["enr-address"],
             Self::NoPeersWanted => vec!["target-peers"],
             Self::LogLevel { .. } => vec!["log-level"],
-            Self::SharedUdpPort { keys, .. } => keys.to_vec(),
+            Self::CopiesWithoutEffect => vec!["relay-copies", "relay"],
+            Self::SharedUdpPort { keys, .. } | Self::AllAndFewer { keys } | Self::TopicLeftOut { keys, .. } => {
+                keys.to_vec()
+            }
             Self::SameFamily { key, .. }
             | Self::UnusableAddress { key, .. }
             | Self::NoNextPort { key }
             | Self::FamilyNotListening { key, .. }
             | Self::TransportOff { key, .. }
             | Self::PortWithoutAddress { key }
+            | Self::NotAlone { key, .. }
             | Self::Peer { key, .. }
             | Self::PeerInFile { key, .. }
             | Self::Unreadable { key, .. } => vec![key],

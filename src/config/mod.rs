@@ -7,6 +7,7 @@
 mod advertise;
 mod discovery;
 mod error;
+mod gossip;
 mod listen;
 mod log;
 mod metrics;
@@ -24,6 +25,7 @@ use serde::Serialize;
 pub use advertise::{Advertise, AdvertiseOptions};
 pub use discovery::{DiscoveryConfig, DiscoveryOptions};
 pub use error::{ConfigError, ConfigWarning};
+pub use gossip::{GossipConfig, GossipOptions, RelayPolicyName, SubnetChoice, SubnetTerm, TopicTerm};
 pub use listen::{ListenConfig, ListenOn, ListenOptions};
 pub use log::{LogConfig, LogFile, LogFormat, LogOptions};
 pub use metrics::MetricsOptions;
@@ -61,6 +63,10 @@ pub struct Config {
     #[command(flatten)]
     #[serde(flatten)]
     pub peers: PeersOptions,
+    /// Gossip.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub gossip: GossipOptions,
     /// Metrics.
     #[command(flatten)]
     #[serde(flatten)]
@@ -85,6 +91,7 @@ impl Config {
         self.network.resolve(|name| std::env::var_os(name))?;
         self.listen.resolve()?;
         self.transport.resolve()?;
+        self.gossip.resolve();
         Ok(self)
     }
 
@@ -100,6 +107,7 @@ impl Config {
         let listen = config.listen.validate()?;
         let transports = config.transport.validate();
         let peers = config.peers.validate()?;
+        let gossip = config.gossip.validate()?;
         let advertise = config.advertise.validate(&listen, &transports, config.discovery.disable_enr_auto_update)?;
         let discovery = config.discovery.validate(advertise)?;
         listen.check_udp_ports(discovery.enabled && transports.quic)?;
@@ -115,6 +123,7 @@ impl Config {
             transports,
             discovery,
             peers,
+            gossip,
             metrics: config.metrics.validate(),
             log: config.log.validate()?,
             shutdown_grace: Duration::from_secs(config.shutdown_grace),
@@ -138,6 +147,8 @@ pub struct ValidConfig {
     pub discovery: DiscoveryConfig,
     /// How many peers, and which ones for certain.
     pub peers: PeersConfig,
+    /// What is listened to on gossip, and what is passed on.
+    pub gossip: GossipConfig,
     /// Where metrics are served, if at all.
     pub metrics: Option<SocketAddr>,
     /// Where and how to log.

@@ -3,7 +3,7 @@
 use clap::Parser;
 
 use super::*;
-use crate::types::Muxer;
+use crate::types::{Muxer, TopicKind};
 
 #[derive(Parser)]
 struct Flags {
@@ -24,6 +24,8 @@ fn refused(flags: &str) -> (Vec<&'static str>, String) {
     let error = config(flags).validate().unwrap_err();
     (error.keys(), error.to_string())
 }
+
+const GOSSIP: &str = "--subscribe-all-subnets --relay corroborated --data-columns 3-5";
 
 const ENR: &str = "enr:-IS4QHCYrYZbAKWCBRlAy5zzaDZXJBGkcnh4MHcBFZntXNFrdvJjX04jRzjzCBOonrkTfj499SZuOh8R33Ls8RRcy5wBgmlkgnY0gmlwhH8AAAGJc2VjcDI1NmsxoQPKY0yuDUmstAHYpMa2_oxVtw0RW_QAdpzBQA8yWM0xOIN1ZHCCdl8";
 
@@ -58,7 +60,8 @@ fn ports_follow_each_other_unless_they_are_given() {
 
 #[test]
 fn resolving_twice_changes_nothing() {
-    for flags in ["", "--port 0", "--listen-address ::,0.0.0.0 --port6 9090 --disable-quic", "--transports tcp"] {
+    for flags in ["", "--port 0", "--listen-address ::,0.0.0.0 --port6 9090 --disable-quic", "--transports tcp", GOSSIP]
+    {
         let once = config(flags).resolve().unwrap();
         assert_eq!(once.clone().resolve().unwrap(), once, "{flags}");
     }
@@ -95,6 +98,14 @@ fn contradictions_name_the_options_that_contradict() {
         ("--boot-nodes @/nowhere", &["boot-nodes"]),
         ("--boot-nodes-file /nowhere", &["boot-nodes-file"]),
         ("--libp2p-addresses 192.0.2.1:9000", &["libp2p-addresses"]),
+        ("--topics all,beacon_block", &["topics"]),
+        ("--attestation-subnets auto,3", &["attestation-subnets"]),
+        ("--subscribe-all-subnets --attestation-subnets none", &["attestation-subnets", "subscribe-all-subnets"]),
+        ("--subscribe-all-subnets --sync-subnets 0-2", &["sync-subnets", "subscribe-all-subnets"]),
+        ("--subscribe-all-data-columns --data-columns 0-127", &["data-columns", "subscribe-all-data-columns"]),
+        ("--topics beacon_block --data-columns all", &["data-columns", "topics"]),
+        ("--topics beacon_block --subscribe-all-subnets", &["subscribe-all-subnets", "topics"]),
+        ("--relay-copies 3", &["relay-copies", "relay"]),
         ("--log-level loud", &["log-level"]),
     ];
     for (flags, keys) in cases {
@@ -129,6 +140,32 @@ fn warns_when_there_is_nobody_to_find() {
     assert_eq!(warnings("--disable-discovery"), [ConfigWarning::NobodyToFind]);
     assert_eq!(warnings(&format!("--disable-discovery --boot-nodes {ENR}")), []);
     assert_eq!(warnings(""), []);
+}
+
+#[test]
+fn lists_of_subnets_take_numbers_ranges_and_words() {
+    let these = |subnets: &[u16]| SubnetChoice::These(subnets.iter().copied().collect());
+    assert_eq!(valid("").gossip, GossipConfig::default());
+    assert_eq!(valid("--attestation-subnets 63,0-2,1").gossip.attestation_subnets, these(&[0, 1, 2, 63]));
+    assert_eq!(valid("--data-columns none").gossip.data_columns, these(&[]));
+    assert_eq!(valid("--sync-subnets all --topics sync_committee").gossip.sync_subnets, these(&[0, 1, 2, 3]));
+    let all = valid("--subscribe-all-subnets --subscribe-all-data-columns").gossip;
+    assert_eq!((&all.sync_subnets, &all.attestation_subnets), (&these(&[0, 1, 2, 3]), &these(&Vec::from_iter(0..64))));
+    assert_eq!(all.data_columns, these(&Vec::from_iter(0..128)));
+}
+
+#[test]
+fn topics_that_are_left_out_need_no_subnets() {
+    let gossip = valid("--topics beacon_block --attestation-subnets none --data-columns auto").gossip;
+    assert_eq!(gossip.topics, [TopicKind::BeaconBlock].into());
+    assert_eq!(valid("--topics none").gossip.topics, [].into());
+}
+
+#[test]
+fn corroboration_asks_for_two_networks_unless_told() {
+    assert_eq!(valid("").gossip.corroborating_copies, None);
+    assert_eq!(valid("--relay corroborated").gossip.corroborating_copies, Some(2));
+    assert_eq!(valid("--relay corroborated --relay-copies 3").gossip.corroborating_copies, Some(3));
 }
 
 #[test]

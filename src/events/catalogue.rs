@@ -5,7 +5,10 @@
 
 use super::macros::catalogue;
 use crate::fault::Fault;
-use crate::types::{Client, Direction, Epoch, ForkDigest, ForkName, Muxer, PeerId, Slot, Transport};
+use crate::types::{
+    Client, Direction, Epoch, ForkDigest, ForkName, GossipTopic, MessageId, Muxer, PeerId, Root, Slot, TopicKind,
+    Transport,
+};
 
 catalogue! {
     /// The node listens on every transport and knows who it is.
@@ -239,7 +242,7 @@ catalogue! {
         /// `closed_by_peer`, `connection_lost`, `goodbye_received`, `ping_timeout`, `shutdown`, `duplicate` (both sides had
         /// dialled, and the peer gave this connection up before the other one was ready), or what was
         /// wrong with a later Status: `wrong_fork_digest`, `finalized_conflict`, `finalized_in_future`, `head_in_future`,
-        /// `finalized_after_head`.
+        /// `finalized_after_head`; `gossip_score` when it sent too much that is invalid.
         reason: &'static str,
         /// The code of the goodbye received or sent, if any.
         goodbye_code: Option<u64>,
@@ -313,6 +316,149 @@ catalogue! {
         result: &'static str,
         /// From opening the stream to the last byte.
         duration_ms: f64,
+    }
+    /// The set of joined gossip topics changed: at start, around forks, and when subnets rotate.
+    GossipTopicsChanged = "gossip.topics_changed", INFO {
+        /// Topics joined now.
+        joined: usize,
+        /// Topics left now.
+        left: usize,
+        /// Topics held from now on.
+        topics: usize,
+        /// Digests of those topics, comma-separated.
+        fork_digests: String,
+    }
+    /// A gossip message was judged. Every block, blob, column and light-client update; of the others the share that
+    /// `--gossip-sample` names, chosen by message id.
+    GossipReceived = "gossip.received", DEBUG {
+        /// Where it was sent.
+        topic: GossipTopic,
+        /// What the topic carries.
+        topic_kind: TopicKind,
+        /// Its id.
+        message_id: MessageId,
+        /// Who sent it first.
+        peer_id: PeerId,
+        /// Its slot, for messages that have one and could be read.
+        slot: Option<Slot>,
+        /// Arrival, from the start of its slot; negative when it came before.
+        slot_offset_ms: Option<i64>,
+        /// The block that it is, or belongs to.
+        block_root: Option<Root>,
+        /// Compressed, as it came.
+        size_bytes: usize,
+        /// Decompressed.
+        ssz_bytes: usize,
+        /// `accept`, `ignore`, `reject`.
+        verdict: &'static str,
+        /// Why; `valid` when accepted.
+        reason: &'static str,
+        /// Whether it was forwarded: `accepted`, `corroborated` (not judged valid, but sent by enough peers on distinct
+        /// networks; only under `--relay corroborated`), `none`.
+        relay: &'static str,
+        /// From arrival to verdict.
+        judged_ms: f64,
+    }
+    /// A gossip message is invalid, and whoever sent it is to blame.
+    GossipRejected = "gossip.rejected", DEBUG {
+        /// Who sent it.
+        peer_id: PeerId,
+        /// Where it was sent.
+        topic: GossipTopic,
+        /// What the topic carries.
+        topic_kind: TopicKind,
+        /// What is wrong with it, `snake_case`.
+        reason: &'static str,
+        /// Its id; absent when it could not be decompressed.
+        message_id: Option<MessageId>,
+        /// Compressed, as it came.
+        size_bytes: usize,
+    }
+    /// Verdicts of one kind of topic with one reason, counted over the slot that ended.
+    GossipJudged = "gossip.judged", TRACE {
+        /// What the topic carries.
+        topic_kind: TopicKind,
+        /// `accept`, `ignore`, `reject`.
+        verdict: &'static str,
+        /// Why; `valid` when accepted.
+        reason: &'static str,
+        /// How many messages.
+        messages: u64,
+    }
+    /// What one kind of topic brought in the slot that ended; only for kinds that are joined.
+    GossipTopicSummarized = "gossip.topic_summarized", DEBUG {
+        /// The slot that ended.
+        slot: Slot,
+        /// What the topics carry.
+        topic_kind: TopicKind,
+        /// Topics of the kind that are joined.
+        topics: usize,
+        /// Peers in their meshes, summed over the topics.
+        mesh_peers: usize,
+        /// Messages, first copies.
+        unique: u64,
+        /// Further copies.
+        duplicates: u64,
+        /// Bytes of all copies, compressed.
+        received_bytes: u64,
+        /// Messages judged valid.
+        accepted: u64,
+        /// Messages ignored, for any reason.
+        ignored: u64,
+        /// Messages rejected.
+        rejected: u64,
+        /// Messages forwarded although not judged valid; see `--relay`.
+        corroborated: u64,
+    }
+    /// How gossip was in the slot that ended.
+    GossipSlotSummarized = "gossip.slot_summarized", INFO {
+        /// The slot that ended.
+        slot: Slot,
+        /// Topics joined.
+        topics: usize,
+        /// Peers that the router knows; never more than are connected.
+        router_peers: usize,
+        /// Messages, first copies.
+        unique: u64,
+        /// Further copies.
+        duplicates: u64,
+        /// Bytes of all copies, compressed.
+        received_bytes: u64,
+        /// Messages judged valid.
+        accepted: u64,
+        /// Messages ignored, for any reason.
+        ignored: u64,
+        /// Messages rejected.
+        rejected: u64,
+        /// Messages ignored because too much waited to be judged.
+        overflowed: u64,
+        /// Messages dropped without a verdict: a bug.
+        lost_verdicts: u64,
+        /// Arrival of the slot's first block, from the start of the slot.
+        block_ms: Option<i64>,
+        /// Who sent the slot's first block first.
+        block_peer_id: Option<PeerId>,
+        /// Data columns of the slot that arrived.
+        columns: usize,
+        /// Arrival of the slot's first column, from the start of the slot.
+        first_column_ms: Option<i64>,
+        /// Arrival of the slot's last column, from the start of the slot.
+        last_column_ms: Option<i64>,
+        /// Who sent the slot's first column first.
+        column_peer_id: Option<PeerId>,
+    }
+    /// A message of our own was published, or found nobody.
+    GossipPublished = "gossip.published", DEBUG {
+        /// Where it was sent.
+        topic: GossipTopic,
+        /// What the topic carries.
+        topic_kind: TopicKind,
+        /// `ok`, or why nobody was reached, `snake_case`.
+        result: &'static str,
+        /// How many peers it was sent to.
+        peers: usize,
+        /// Decompressed.
+        ssz_bytes: usize,
     }
     /// A boundary of the fork schedule was crossed.
     ForkActivated = "fork.activated", INFO {

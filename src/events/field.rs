@@ -8,7 +8,10 @@ use tracing::Value;
 use tracing::field::display;
 
 use crate::fault::Fault;
-use crate::types::{Client, Direction, Epoch, ForkDigest, ForkName, Muxer, PeerId, Slot, Transport};
+use crate::types::{
+    Client, Direction, Epoch, ForkDigest, ForkName, GossipTopic, MessageId, Muxer, PeerId, Root, Slot, TopicKind,
+    Transport,
+};
 
 /// A type that may be a field of an event.
 pub(super) trait LogField {
@@ -39,6 +42,7 @@ macro_rules! log_field {
 log_field! {
     bool: |flag| *flag;
     u64: |number| *number;
+    i64: |number| *number;
     f64: |number| *number;
     usize: |count| *count as u64;
     Slot: |slot| slot.0;
@@ -49,6 +53,7 @@ log_field! {
     Direction: |direction| direction.as_str();
     Fault: |fault| fault.as_str();
     ForkName: |fork| fork.as_str();
+    TopicKind: |kind| kind.as_str();
     Muxer: |muxer| muxer.as_str();
     Transport: |transport| transport.as_str();
 }
@@ -68,7 +73,7 @@ macro_rules! text_field {
     };
 }
 
-text_field!(ForkDigest, PeerId);
+text_field!(ForkDigest, GossipTopic, MessageId, PeerId, Root);
 
 impl<T: LogField> LogField for Option<T> {
     fn log_value(&self) -> impl Value {

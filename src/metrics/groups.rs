@@ -118,6 +118,36 @@ metric_group! {
 }
 
 metric_group! {
+    /// Gossip, as far as it was judged.
+    pub(super) GossipMetrics, "gossip" {
+        /// Messages judged, first copies alone, by verdict and reason.
+        verdict: Counts["topic", "verdict", "reason"],
+        /// Messages received, first copies.
+        unique: Counts["topic"],
+        /// Further copies received.
+        duplicate: Counts["topic"],
+        /// Bytes of all copies received, compressed.
+        received_bytes: Counts["topic"],
+        /// Messages forwarded although not judged valid, because enough peers sent them.
+        corroborated: Counts["topic"],
+        /// Peers in the meshes of the topics of a kind, summed.
+        mesh_peers: Levels["topic"],
+        /// Topics joined, by kind.
+        topics: Levels["topic"],
+        /// Peers that the router knows; never more than are connected.
+        router_peers: Levels[],
+        /// Messages ignored because too much waited to be judged.
+        overflowed: Counts[],
+        /// Messages dropped without a verdict: a bug.
+        lost_verdicts: Counts[],
+        /// Arrival of a message from the start of its slot, of the messages of which `gossip.received` tells.
+        arrival: Seconds["topic"],
+        /// Messages of our own, by what became of them.
+        published: Counts["topic", "result"],
+    }
+}
+
+metric_group! {
     /// The fork schedule.
     pub(super) ForkMetrics, "fork" {
         /// Boundaries of the fork schedule crossed, by the fork then in force.
@@ -168,6 +198,7 @@ pub(super) fn families() -> impl Iterator<Item = &'static FamilyInfo> {
         HandshakeMetrics::FAMILIES,
         PeerMetrics::FAMILIES,
         RpcMetrics::FAMILIES,
+        GossipMetrics::FAMILIES,
         ForkMetrics::FAMILIES,
         BootstrapMetrics::FAMILIES,
         TOTALS,

@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 
 use super::groups::{
     BootstrapMetrics, ConnectionMetrics, DialMetrics, DiscoveryMetrics, EnrMetrics, EventMetrics, ForkMetrics,
-    HandshakeMetrics, PeerMetrics, PeerTotal, RpcMetrics,
+    GossipMetrics, HandshakeMetrics, PeerMetrics, PeerTotal, RpcMetrics,
 };
 use crate::events::{NodeEvent, Observer};
 use crate::types::{Direction, GoodbyeReason};
@@ -24,6 +24,7 @@ pub struct Recorder {
     handshake: HandshakeMetrics,
     peer: PeerMetrics,
     rpc: RpcMetrics,
+    gossip: GossipMetrics,
     fork: ForkMetrics,
     bootstrap: BootstrapMetrics,
 }
@@ -42,6 +43,7 @@ impl Recorder {
             handshake: HandshakeMetrics::register(registry),
             peer,
             rpc: RpcMetrics::register(registry),
+            gossip: GossipMetrics::register(registry),
             fork: ForkMetrics::register(registry),
             bootstrap: BootstrapMetrics::register(registry),
         }
@@ -73,6 +75,7 @@ impl Observer for Recorder {
             | NodeEvent::ListenOpened { .. }
             | NodeEvent::ListenClosed { .. }
             | NodeEvent::DiscoveryAddressChanged { .. }
+            | NodeEvent::GossipTopicsChanged { .. }
             | NodeEvent::RpcReportDropped { .. } => {}
             // its peer counts are summed from `peer_ready`
             NodeEvent::NodeHeartbeat { dialing, queued, table_size, .. } => {
@@ -155,6 +158,43 @@ impl Observer for Recorder {
             NodeEvent::RpcRequestFinished { method, result, duration_ms, .. } => {
                 self.rpc.requests.inc([method, result]);
                 self.rpc.request_duration.observe(duration_ms / 1000.0, [method]);
+            }
+            // counted with its verdict, below
+            NodeEvent::GossipRejected { .. } => {}
+            NodeEvent::GossipReceived { topic_kind, slot_offset_ms, .. } => {
+                if let Some(offset_ms) = slot_offset_ms {
+                    self.gossip.arrival.observe((*offset_ms).max(0) as f64 / 1000.0, [topic_kind.as_str()]);
+                }
+            }
+            NodeEvent::GossipJudged { topic_kind, verdict, reason, messages } => {
+                self.gossip.verdict.inc_by(*messages, [topic_kind.as_str(), verdict, reason]);
+            }
+            NodeEvent::GossipTopicSummarized {
+                topic_kind,
+                topics,
+                mesh_peers,
+                unique,
+                duplicates,
+                received_bytes,
+                corroborated,
+                ..
+            } => {
+                let kind = [topic_kind.as_str()];
+                self.gossip.topics.set(*topics, kind);
+                self.gossip.mesh_peers.set(*mesh_peers, kind);
+                self.gossip.unique.inc_by(*unique, kind);
+                self.gossip.duplicate.inc_by(*duplicates, kind);
+                self.gossip.received_bytes.inc_by(*received_bytes, kind);
+                self.gossip.corroborated.inc_by(*corroborated, kind);
+            }
+            // its totals are summed from the topics' own summaries
+            NodeEvent::GossipSlotSummarized { router_peers, overflowed, lost_verdicts, .. } => {
+                self.gossip.router_peers.set(*router_peers, []);
+                self.gossip.overflowed.inc_by(*overflowed, []);
+                self.gossip.lost_verdicts.inc_by(*lost_verdicts, []);
+            }
+            NodeEvent::GossipPublished { topic_kind, result, .. } => {
+                self.gossip.published.inc([topic_kind.as_str(), result]);
             }
             NodeEvent::ForkActivated { fork, .. } => self.fork.activated.inc([fork.as_str()]),
             NodeEvent::BootstrapCompleted { .. } => self.bootstrap.completed.set(1, []),

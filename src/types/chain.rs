@@ -1,10 +1,12 @@
 //! Slots, epochs, forks and digests: the coordinates of a beacon chain.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use ssz_derive::{Decode, Encode};
+use tree_hash::{Hash256, PackedEncoding, TreeHash, TreeHashType};
+
+use super::bytes::bytes_newtype;
 
 /// Slots per epoch of the mainnet preset, the only preset that this crate speaks.
 ///
@@ -54,49 +56,42 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// Defines a fixed array of bytes that is written `0x…` by people and raw on the wire.
-macro_rules! bytes_newtype {
-    ($(#[$doc:meta])* $name:ident, $len:literal, $prefix:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-        #[ssz(struct_behaviour = "transparent")]
-        pub struct $name(pub [u8; $len]);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}{}", $prefix, hex::encode(self.0))
+/// Hashes a newtype of u64 as the u64 that it is.
+macro_rules! tree_hash_as_u64 {
+    ($name:ident) => {
+        impl TreeHash for $name {
+            fn tree_hash_type() -> TreeHashType {
+                u64::tree_hash_type()
             }
-        }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
+            fn tree_hash_packed_encoding(&self) -> PackedEncoding {
+                self.0.tree_hash_packed_encoding()
             }
-        }
 
-        impl FromStr for $name {
-            type Err = hex::FromHexError;
-
-            /// Reads exactly the right number of hex digits, with or without `0x`.
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let mut bytes = [0; $len];
-                hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes)?;
-                Ok(Self(bytes))
+            fn tree_hash_packing_factor() -> usize {
+                u64::tree_hash_packing_factor()
             }
-        }
 
-        impl From<[u8; $len]> for $name {
-            fn from(bytes: [u8; $len]) -> Self {
-                Self(bytes)
+            fn tree_hash_root(&self) -> Hash256 {
+                self.0.tree_hash_root()
             }
         }
     };
 }
 
+tree_hash_as_u64!(Slot);
+tree_hash_as_u64!(Epoch);
+
 bytes_newtype! {
     /// A 32-byte SSZ hash tree root.
     Root, 32, "0x"
 }
+impl From<Hash256> for Root {
+    fn from(hash: Hash256) -> Self {
+        Self(hash.0)
+    }
+}
+
 bytes_newtype! {
     /// A fork version, 4 bytes, as in the network's configuration.
     ForkVersion, 4, "0x"

@@ -164,7 +164,8 @@ impl FromStr for GossipTopic {
     type Err = UnknownTopic;
 
     fn from_str(text: &str) -> Result<Self, UnknownTopic> {
-        let inner = text.strip_prefix("/eth2/").and_then(|rest| rest.strip_suffix("/ssz_snappy")).ok_or(UnknownTopic)?;
+        let inner =
+            text.strip_prefix("/eth2/").and_then(|rest| rest.strip_suffix("/ssz_snappy")).ok_or(UnknownTopic)?;
         let (digest, name) = inner.split_once('/').ok_or(UnknownTopic)?;
         if digest.len() != 8 || digest.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(UnknownTopic);

@@ -2,9 +2,12 @@
 //!
 //! Everyone imports these; this module imports nothing of the crate. One concept is defined once, here.
 
+mod bytes;
 mod chain;
+pub mod containers;
 mod gossip;
 mod known_peer;
+pub mod merkle;
 mod peer;
 mod wire;
 

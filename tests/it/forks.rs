@@ -15,7 +15,7 @@ use crate::support::{Find, Hostile, Options, Script, TestNode, Testnet, network}
 const SLOTS_PER_EPOCH: u32 = 32;
 
 /// Fulu in seven to eight seconds, which is time to meet even on a busy machine; a blob-parameter fork an epoch later.
-fn crossing(seed: u8, slot_duration: Duration) -> ChainConfig {
+pub(crate) fn crossing(seed: u8, slot_duration: Duration) -> ChainConfig {
     let mut chain = network(seed);
     for (fork, parameters) in &mut chain.forks {
         parameters.epoch = match fork {

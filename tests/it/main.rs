@@ -6,6 +6,7 @@
 mod discovery;
 mod forks;
 mod garbage;
+mod gossip;
 mod handshake;
 mod hostile;
 mod recovery;

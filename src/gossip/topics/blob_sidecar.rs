@@ -10,19 +10,9 @@ use crate::gossip::seen::Key;
 use crate::gossip::topic::Topic;
 use crate::gossip::verdict::RejectReason;
 use crate::switch::TopicScore;
-use crate::types::containers::Container;
 use crate::types::containers::deneb::BlobSidecar;
 use crate::types::containers::sizes::MessageType;
-use crate::types::merkle::is_valid_merkle_branch;
 use crate::types::{ForkName, TopicKind};
-
-/// Levels between a commitment and the body's root: twelve of the list, its length, four of the body.
-///
-/// [spec v1.6.0, KZG_COMMITMENT_INCLUSION_PROOF_DEPTH](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/deneb/p2p-interface.md#preset)
-const PROOF_DEPTH: usize = 17;
-
-/// The position of the first commitment on that level: below field 11 of the body, left of the list's length.
-const FIRST_COMMITMENT: u64 = (11 * 2) << 12;
 
 pub(super) static TOPIC: Topic = Topic {
     kind: TopicKind::BlobSidecar,
@@ -50,23 +40,10 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     context.not_future(slot)?;
     context.not_finalized(slot)?;
     context.after_parent(slot, header.parent_root)?;
-    reject_unless(is_included(&sidecar), RejectReason::BadInclusionProof)?;
+    reject_unless(sidecar.has_valid_inclusion_proof(), RejectReason::BadInclusionProof)?;
     let is_proven = kzg::is_valid_blob(&sidecar.blob, &sidecar.kzg_commitment, &sidecar.kzg_proof);
     reject_unless(is_proven, RejectReason::BadKzgProof)?;
     let key = Key::Blob { slot, proposer: header.proposer_index, index };
     context.unseen(key)?;
     Ok(Passed::new(TopicKind::BlobSidecar, Some(slot), key.into()).with_header(header_seen(&header)))
-}
-
-/// The commitment is in the block's body, at the blob's index.
-///
-/// [spec v1.6.0, verify_blob_sidecar_inclusion_proof](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/deneb/p2p-interface.md#verify_blob_sidecar_inclusion_proof)
-fn is_included(sidecar: &BlobSidecar) -> bool {
-    is_valid_merkle_branch(
-        sidecar.kzg_commitment.root(),
-        &sidecar.kzg_commitment_inclusion_proof.0,
-        PROOF_DEPTH,
-        FIRST_COMMITMENT.saturating_add(sidecar.index),
-        sidecar.signed_block_header.message.body_root,
-    )
 }

@@ -12,8 +12,7 @@ use crate::gossip::topic::Topic;
 use crate::gossip::verdict::{RejectReason, Verdict};
 use crate::switch::TopicScore;
 use crate::types::containers::sizes::MessageType;
-use crate::types::containers::{Container, fulu, gloas};
-use crate::types::merkle::is_valid_merkle_branch;
+use crate::types::containers::{fulu, gloas};
 use crate::types::{ForkName, TopicKind};
 
 /// [spec v1.6.0, configuration](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#configuration)
@@ -21,14 +20,6 @@ const SUBNETS: u16 = 128;
 
 /// [spec v1.6.0, NUMBER_OF_COLUMNS](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/das-core.md#size-parameters)
 const COLUMNS: u64 = 128;
-
-/// Levels between the list of commitments and the body's root.
-///
-/// [spec v1.6.0, KZG_COMMITMENTS_INCLUSION_PROOF_DEPTH](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#preset)
-const PROOF_DEPTH: usize = 4;
-
-/// The list's position among the body's fields.
-const COMMITMENTS_FIELD: u64 = 11;
 
 pub(super) static TOPIC: Topic = Topic {
     kind: TopicKind::DataColumnSidecar,
@@ -55,7 +46,8 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     context.not_future(slot)?;
     context.not_finalized(slot)?;
     context.after_parent(slot, header.parent_root)?;
-    reject_unless(is_included(&sidecar), RejectReason::BadInclusionProof)?;
+    // not remembered for the block's other columns: it costs some hundredths of what its cells do
+    reject_unless(sidecar.has_valid_inclusion_proof(), RejectReason::BadInclusionProof)?;
     let is_proven = kzg::is_valid_column(index, &sidecar.column, &sidecar.kzg_commitments, &sidecar.kzg_proofs);
     reject_unless(is_proven, RejectReason::BadKzgProof)?;
     Ok(Passed::new(TopicKind::DataColumnSidecar, Some(slot), key.into()).with_header(header_seen(&header)))
@@ -73,22 +65,6 @@ fn check_structure(context: &CheckContext<'_>, sidecar: &fulu::DataColumnSidecar
 
 fn check_subnet(context: &CheckContext<'_>, index: u64) -> Result<(), Verdict> {
     reject_unless(index % u64::from(SUBNETS) == context.subnet(), RejectReason::WrongSubnet)
-}
-
-/// The commitments are in the block's body.
-///
-/// Every column of a block repeats this proof; that costs some hundredths of what proving its cells does, so it is not
-/// remembered.
-///
-/// [spec v1.6.0, verify_data_column_sidecar_inclusion_proof](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#verify_data_column_sidecar_inclusion_proof)
-fn is_included(sidecar: &fulu::DataColumnSidecar) -> bool {
-    is_valid_merkle_branch(
-        sidecar.kzg_commitments.root(),
-        &sidecar.kzg_commitments_inclusion_proof.0,
-        PROOF_DEPTH,
-        COMMITMENTS_FIELD,
-        sidecar.signed_block_header.message.body_root,
-    )
 }
 
 /// From Gloas on the column refers to a block and does not repeat its commitments.

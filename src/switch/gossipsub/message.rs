@@ -4,8 +4,8 @@
 //! its [`PendingVerdict`], and a verdict has its place in the channel reserved before the message leaves the router:
 //! a verdict cannot be lost, given twice or kept waiting.
 
-use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::OwnedPermit;
 use tokio::time::Instant;
 
 use crate::types::{GossipTopic, MessageId, PeerId};

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use beacond::chain::{ChainConfig, NetworkName};
-use beacond::config::{Advertise, DiscoveryConfig, ListenConfig, ListenOn, PeersConfig, TransportConfig};
+use beacond::config::{Advertise, DiscoveryConfig, GossipConfig, ListenConfig, ListenOn, PeersConfig, TransportConfig};
 use beacond::events::{Events, NodeEvent, Subscription};
+use beacond::gossip::{Answer, Question};
 use beacond::handshake::HandshakeRegistry;
 use beacond::node::{Eth2NodeBuilder, Farewell, Find, NodeHandle};
 use beacond::store::Identity;
 use beacond::tasks::TaskGroup;
-use beacond::types::{KnownPeer, Multiaddr, Muxer, PeerId, Root};
+use beacond::types::{KnownPeer, Multiaddr, Muxer, PeerId, Root, TopicKind};
 use futures::FutureExt;
 use futures::future::select_all;
 use tokio::task::JoinSet;
@@ -33,6 +34,7 @@ pub(crate) struct Options {
     pub(crate) known_peers: Vec<KnownPeer>,
     pub(crate) target: usize,
     pub(crate) handshake_deadline: Duration,
+    pub(crate) gossip: GossipConfig,
 }
 
 impl Options {
@@ -52,6 +54,7 @@ impl Options {
             known_peers: Vec::new(),
             target: 20,
             handshake_deadline: Duration::from_secs(15),
+            gossip: GossipConfig::default(),
         }
     }
 }
@@ -99,6 +102,7 @@ pub(crate) struct TestNode {
     history: Vec<Arc<NodeEvent>>,
     stop: CancellationToken,
     running: JoinSet<Farewell>,
+    jurors: JoinSet<()>,
     tasks: TaskGroup,
 }
 
@@ -122,12 +126,33 @@ impl TestNode {
             Eth2NodeBuilder::new(options.identity, options.chain, listen, options.transports, discovery, peers)
                 .events(events)
                 .registry(HandshakeRegistry::eth2().with_deadline(options.handshake_deadline))
-                .find(options.find);
+                .find(options.find)
+                .gossip(options.gossip);
         let (node, handle) = builder.build(&tasks).await?;
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
         running.spawn(node.run(stop.clone()));
-        Ok(Self { peer_id, handle, events: subscription, history: Vec::new(), stop, running, tasks })
+        Ok(Self {
+            peer_id,
+            handle,
+            events: subscription,
+            history: Vec::new(),
+            stop,
+            running,
+            jurors: JoinSet::new(),
+            tasks,
+        })
+    }
+
+    /// Judges messages of these kinds for the node, where its rules cannot.
+    pub(crate) fn judge(&mut self, kinds: &[TopicKind], verdict: impl Fn(&Question) -> Answer + Send + 'static) {
+        let mut juror = self.handle.gossip().appoint_juror(kinds);
+        self.jurors.spawn(async move {
+            while let Some(question) = juror.next().await {
+                // late: the node has decided without it
+                let _ = juror.answer(question.message_id, verdict(&question));
+            }
+        });
     }
 
     async fn next(&mut self) -> Result<Arc<NodeEvent>> {

@@ -1,0 +1,76 @@
+//! The threads that judge: messages in from the router, verdicts out through the settler.
+//!
+//! Judging costs from a microsecond to milliseconds of processor time, so it happens on threads of its own, beside the
+//! network's. How much may wait for them is bounded where messages leave the router.
+
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::case::Case;
+use super::docket::Docket;
+use super::settler::Settler;
+use super::verdict::IgnoreReason;
+use crate::switch::GossipMessage;
+use crate::tasks::TaskGroup;
+use crate::time::milliseconds;
+
+/// Messages that a thread takes at once; more would let one thread hoard a burst while another has nothing to do.
+const BATCH: usize = 64;
+
+/// Starts the threads; they end when the router is gone. One core is left to the network.
+pub(super) fn start(messages: mpsc::Receiver<GossipMessage>, docket: &Arc<Docket>, settler: &Arc<Settler>, tasks: &TaskGroup) {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let messages = Arc::new(Mutex::new(messages));
+    for _ in 0..cores.saturating_sub(1).max(1) {
+        let worker = Worker { messages: messages.clone(), docket: docket.clone(), settler: settler.clone() };
+        tasks.spawn_critical("gossip_judge", async move {
+            if let Err(error) = spawn_blocking(move || worker.run()).await {
+                tracing::error!(%error, "a judge died");
+            }
+        });
+    }
+}
+
+struct Worker {
+    messages: Arc<Mutex<mpsc::Receiver<GossipMessage>>>,
+    docket: Arc<Docket>,
+    settler: Arc<Settler>,
+}
+
+impl Worker {
+    fn run(&self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while self.take(&mut batch) > 0 {
+            for message in batch.drain(..) {
+                self.judge(message);
+            }
+        }
+    }
+
+    fn take(&self, batch: &mut Vec<GossipMessage>) -> usize {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv_many(batch, BATCH)
+    }
+
+    fn judge(&self, message: GossipMessage) {
+        let clock = &self.settler.clock;
+        let arrived_ms = clock.now_ms().saturating_sub(milliseconds(message.arrived.elapsed()));
+        let mut case = Case::new(message, arrived_ms);
+        let judge = || self.settler.judge.judge(case.message.topic, &case.message.ssz, arrived_ms);
+        // bytes from a peer must not end us: a panic is a bug of ours, said aloud, and costs nobody anything
+        let Ok(judgement) = catch_unwind(AssertUnwindSafe(judge)) else {
+            tracing::error!(topic = %case.message.topic, message_id = %case.message_id(), "judging panicked; this is a bug");
+            return self.settler.settle(case, IgnoreReason::Overflow.into());
+        };
+        match judgement {
+            Ok(passed) => {
+                case.passed = Some(passed);
+                self.docket.submit(case);
+            }
+            Err(verdict) => self.settler.settle(case, verdict),
+        }
+    }
+}

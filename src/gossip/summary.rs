@@ -1,0 +1,115 @@
+//! The summary of a slot: what came on every kind of topic and what was thought of it.
+//!
+//! Called by the task once a slot. Metrics are folded from these events, so nothing is counted twice.
+
+use super::settler::Settler;
+use super::tally::Arrivals;
+use super::verdict::{IgnoreReason, Verdict};
+use crate::events::NodeEvent;
+use crate::switch::{GossipCounts, KindCounts};
+use crate::types::{Slot, TopicKind};
+
+/// Sums over the kinds.
+#[derive(Debug, Default)]
+struct Totals {
+    unique: u64,
+    duplicates: u64,
+    bytes: u64,
+    overflowed: u64,
+    verdicts: Verdicts,
+}
+
+/// Messages by verdict.
+#[derive(Clone, Copy, Debug, Default)]
+struct Verdicts {
+    accepted: u64,
+    ignored: u64,
+    rejected: u64,
+}
+
+impl Verdicts {
+    const fn add(&mut self, verdict: Verdict, messages: u64) {
+        match verdict {
+            Verdict::Accept => self.accepted += messages,
+            Verdict::Ignore(_) => self.ignored += messages,
+            Verdict::Reject(_) => self.rejected += messages,
+        }
+    }
+}
+
+impl Totals {
+    const fn add(&mut self, counts: &KindCounts, verdicts: Verdicts) {
+        self.unique += counts.unique;
+        self.duplicates += counts.duplicates;
+        self.bytes += counts.bytes;
+        self.overflowed += counts.overflow;
+        self.verdicts.accepted += verdicts.accepted;
+        self.verdicts.ignored += verdicts.ignored;
+        self.verdicts.rejected += verdicts.rejected;
+    }
+}
+
+/// Tells how gossip was in the slot that ended.
+pub(super) fn emit(slot: Slot, counts: &GossipCounts, topics: usize, settler: &Settler) {
+    let mut totals = Totals::default();
+    for kind in TopicKind::ALL {
+        totals.add(counts.of(*kind), emit_kind(slot, *kind, counts.of(*kind), settler));
+    }
+    let arrivals = settler.tally.take_arrivals(slot);
+    let columns = arrivals.columns();
+    let Arrivals { block, first_column, last_column_ms, .. } = arrivals;
+    settler.events.emit(NodeEvent::GossipSlotSummarized {
+        slot,
+        topics,
+        router_peers: counts.peers,
+        unique: totals.unique,
+        duplicates: totals.duplicates,
+        received_bytes: totals.bytes,
+        accepted: totals.verdicts.accepted,
+        ignored: totals.verdicts.ignored,
+        rejected: totals.verdicts.rejected,
+        overflowed: totals.overflowed,
+        lost_verdicts: counts.lost_verdicts,
+        block_ms: block.map(|(ms, _)| ms),
+        block_peer_id: block.map(|(_, peer_id)| peer_id),
+        columns,
+        first_column_ms: first_column.map(|(ms, _)| ms),
+        last_column_ms,
+        column_peer_id: first_column.map(|(_, peer_id)| peer_id),
+    });
+}
+
+/// Tells what came of one kind, if anything did or could.
+fn emit_kind(slot: Slot, kind: TopicKind, counts: &KindCounts, settler: &Settler) -> Verdicts {
+    let mut judged = settler.tally.take_verdicts(kind);
+    if counts.overflow > 0 {
+        judged.push((IgnoreReason::Overflow.into(), counts.overflow));
+    }
+    let mut verdicts = Verdicts::default();
+    for (verdict, messages) in judged {
+        verdicts.add(verdict, messages);
+        settler.events.emit(NodeEvent::GossipJudged {
+            topic_kind: kind,
+            verdict: verdict.as_str(),
+            reason: verdict.reason(),
+            messages,
+        });
+    }
+    let corroborated = settler.tally.take_corroborated(kind);
+    if counts.topics > 0 || counts.unique > 0 {
+        settler.events.emit(NodeEvent::GossipTopicSummarized {
+            slot,
+            topic_kind: kind,
+            topics: counts.topics,
+            mesh_peers: counts.mesh_peers,
+            unique: counts.unique,
+            duplicates: counts.duplicates,
+            received_bytes: counts.bytes,
+            accepted: verdicts.accepted,
+            ignored: verdicts.ignored,
+            rejected: verdicts.rejected,
+            corroborated,
+        });
+    }
+    verdicts
+}

@@ -1,0 +1,269 @@
+//! Messages between nodes: what is forwarded, what stops where, and what it costs to send what is invalid.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use beacond::chain::ChainConfig;
+use beacond::config::{GossipConfig, SubnetChoice};
+use beacond::events::NodeEvent;
+use beacond::gossip::{Answer, PublishError};
+use beacond::switch;
+use beacond::time::SlotClock;
+use beacond::types::containers::phase0::{AttestationData, Checkpoint};
+use beacond::types::containers::{electra, fulu};
+use beacond::types::{GoodbyeReason, KnownPeer, MessageId, Slot, TopicKind, TopicName};
+use ssz::Encode;
+
+use crate::support::{Options, TestNode, network};
+
+/// Slots that are short enough to wait for a summary, and long enough for an attestation to stay in its epochs.
+const SLOT: Duration = Duration::from_millis(500);
+
+/// A network in its third epoch, so that attestations of the epoch before exist.
+fn quick(seed: u8) -> ChainConfig {
+    let mut chain = ChainConfig { slot_duration: SLOT, ..network(seed) };
+    let since_genesis = SLOT * 32 * 3;
+    chain.genesis_time = beacond::time::unix_now_ms() / 1000 - since_genesis.as_secs();
+    for parameters in chain.forks.values_mut().filter(|parameters| parameters.epoch.is_some()) {
+        parameters.epoch = Some(beacond::types::Epoch(0));
+    }
+    chain.blob_schedule.clear();
+    chain.validate().unwrap();
+    chain
+}
+
+/// Attestations of the first subnet alone, every one of them told.
+fn gossip() -> GossipConfig {
+    GossipConfig {
+        topics: BTreeSet::from([TopicKind::BeaconAttestation, TopicKind::BeaconBlock]),
+        attestation_subnets: SubnetChoice::These(BTreeSet::from([0])),
+        sample: 1.0,
+        ..GossipConfig::default()
+    }
+}
+
+fn subnet_0() -> TopicName {
+    TopicName::subnet_of(TopicKind::BeaconAttestation, 0).unwrap()
+}
+
+/// An attestation of now that nobody can verify, told apart by its attester.
+fn attestation(chain: &ChainConfig, attester_index: u64) -> Vec<u8> {
+    let slot = SlotClock::system(chain.genesis_time, chain.slot_duration).slot().unwrap();
+    let target = Checkpoint { epoch: slot.epoch(), ..Checkpoint::default() };
+    let data = AttestationData { slot, target, ..AttestationData::default() };
+    electra::SingleAttestation { attester_index, data, ..Default::default() }.as_ssz_bytes()
+}
+
+/// A node that dials `others`.
+async fn joined(chain: &ChainConfig, gossip: GossipConfig, others: &[&TestNode]) -> Result<TestNode> {
+    let known_peers = others.iter().map(|node| node.multiaddr("/tcp/")).collect::<Result<Vec<KnownPeer>>>()?;
+    TestNode::start(Options { gossip, known_peers, ..Options::new(chain) }).await
+}
+
+/// Waits until a node has `peers` peers in the mesh of a kind.
+async fn meshed(node: &mut TestNode, kind: TopicKind, peers: usize) -> Result<()> {
+    node.wait("the mesh", |event| {
+        matches!(event, NodeEvent::GossipTopicSummarized { topic_kind, mesh_peers, .. } if *topic_kind == kind && *mesh_peers >= peers)
+    })
+    .await?;
+    Ok(())
+}
+
+fn is_received(event: &NodeEvent, wanted: MessageId) -> bool {
+    matches!(event, NodeEvent::GossipReceived { message_id, .. } if *message_id == wanted)
+}
+
+/// Waits until a node has judged a message; how it was relayed.
+async fn received(node: &mut TestNode, wanted: MessageId) -> Result<(&'static str, &'static str)> {
+    match &*node.wait("gossip.received", |event| is_received(event, wanted)).await? {
+        NodeEvent::GossipReceived { reason, relay, .. } => Ok((*reason, *relay)),
+        _ => unreachable!("waited for it"),
+    }
+}
+
+#[tokio::test]
+async fn what_ten_nodes_accept_arrives_at_all_of_them_once() -> Result<()> {
+    let chain = quick(80);
+    let mut nodes: Vec<TestNode> = Vec::new();
+    for index in 0..10usize {
+        // two ways from everyone to everyone: a copy that comes the second way must not count
+        let others: Vec<&TestNode> = nodes.iter().skip(index.saturating_sub(2)).collect();
+        let mut node = joined(&chain, gossip(), &others).await?;
+        node.judge(&[TopicKind::BeaconAttestation], |_| Answer::Accept);
+        nodes.push(node);
+    }
+    for node in &mut nodes {
+        meshed(node, TopicKind::BeaconAttestation, 2).await?;
+    }
+    let sent = nodes[0].handle.gossip().publish(subnet_0(), attestation(&chain, 1)).await?;
+    assert!(sent.peers >= 2, "{sent:?}");
+    for node in &mut nodes[1..] {
+        assert_eq!(received(node, sent.message_id).await?, ("valid", "accepted"));
+    }
+    for node in &mut nodes {
+        meshed(node, TopicKind::BeaconAttestation, 2).await?;
+        assert!(node.count(|event| is_received(event, sent.message_id)) <= 1);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_second_hop_ignores_stops_there() -> Result<()> {
+    let chain = quick(81);
+    let mut first = joined(&chain, gossip(), &[]).await?;
+    let mut second = joined(&chain, gossip(), &[&first]).await?;
+    let mut third = joined(&chain, gossip(), &[&second]).await?;
+    // by the attester's index, far into the message's fixed part
+    second.judge(&[TopicKind::BeaconAttestation], |question| match question.ssz[8] {
+        1 => Answer::Ignore,
+        _ => Answer::Accept,
+    });
+    meshed(&mut second, TopicKind::BeaconAttestation, 2).await?;
+    meshed(&mut third, TopicKind::BeaconAttestation, 1).await?;
+
+    let ignored = first.handle.gossip().publish(subnet_0(), attestation(&chain, 1)).await?.message_id;
+    assert_eq!(received(&mut second, ignored).await?, ("judged", "none"));
+    let accepted = first.handle.gossip().publish(subnet_0(), attestation(&chain, 2)).await?.message_id;
+    assert_eq!(received(&mut second, accepted).await?, ("valid", "accepted"));
+    // the same way, later: what had been forwarded would have come before
+    received(&mut third, accepted).await?;
+    assert_eq!(third.count(|event| is_received(event, ignored)), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_liar_gets_nothing_corroborated_and_two_do() -> Result<()> {
+    let chain = quick(82);
+    let relay = GossipConfig { corroborating_copies: Some(2), ..gossip() };
+    let mut relayer = joined(&chain, relay, &[]).await?;
+    let mut witness = joined(&chain, gossip(), &[&relayer]).await?;
+    let mut liars = [joined(&chain, gossip(), &[&relayer]).await?, joined(&chain, gossip(), &[&relayer]).await?];
+    meshed(&mut relayer, TopicKind::BeaconAttestation, 3).await?;
+    for node in liars.iter_mut().chain([&mut witness]) {
+        meshed(node, TopicKind::BeaconAttestation, 1).await?;
+    }
+
+    let alone = liars[0].handle.gossip().publish(subnet_0(), attestation(&chain, 1)).await?.message_id;
+    assert_eq!(received(&mut relayer, alone).await?, ("unverifiable", "none"));
+    let together = attestation(&chain, 2);
+    let mut message_id = alone;
+    for liar in &liars {
+        message_id = liar.handle.gossip().publish(subnet_0(), together.clone()).await?.message_id;
+    }
+    assert_eq!(received(&mut relayer, message_id).await?, ("unverifiable", "corroborated"));
+    assert_eq!(received(&mut witness, message_id).await?, ("unverifiable", "none"));
+    assert_eq!(witness.count(|event| is_received(event, alone)), 0);
+    Ok(())
+}
+
+/// A block of now whose payload has the time of another genesis.
+fn block(chain: &ChainConfig, proposer_index: u64) -> Vec<u8> {
+    let slot = SlotClock::system(chain.genesis_time, chain.slot_duration).slot().unwrap();
+    let mut block = fulu::SignedBeaconBlock::default();
+    block.message.slot = slot;
+    block.message.proposer_index = proposer_index;
+    let Slot(slot) = slot;
+    block.message.body.execution_payload.timestamp =
+        chain.genesis_time + slot * u64::try_from(chain.slot_duration.as_millis()).unwrap() / 1000;
+    block.as_ssz_bytes()
+}
+
+#[tokio::test]
+async fn a_peer_that_sends_what_is_invalid_is_cut_off_and_the_others_stay() -> Result<()> {
+    // the digest does not tell genesis times apart, the timestamps of payloads do
+    let chain = ChainConfig { slot_duration: Duration::from_secs(1), ..quick(83) };
+    let other_genesis = ChainConfig { genesis_time: chain.genesis_time + 1, ..chain.clone() };
+    let mut judge = joined(&chain, gossip(), &[]).await?;
+    let mut honest = joined(&chain, gossip(), &[&judge]).await?;
+    let mut hostile = joined(&other_genesis, gossip(), &[&judge]).await?;
+    honest.met(&mut judge).await?;
+    meshed(&mut hostile, TopicKind::BeaconBlock, 1).await?;
+
+    let block_topic = TopicName::global(TopicKind::BeaconBlock).unwrap();
+    let mut sent = 0;
+    let gone = loop {
+        let published = hostile.handle.gossip().publish(block_topic, block(&other_genesis, sent)).await;
+        match published {
+            Ok(_) => sent += 1,
+            Err(PublishError::Router(switch::PublishError::NoPeers)) => break judge.gone(hostile.peer_id).await?,
+            Err(error) => return Err(error.into()),
+        }
+        anyhow::ensure!(sent < 200, "still listened to after {sent} invalid blocks");
+    };
+    assert_eq!(gone, ("gossip_score", Some(GoodbyeReason::SCORE_TOO_LOW.0)));
+    let hostile_id = hostile.peer_id;
+    let rejected = judge.count(|event| {
+        matches!(event, NodeEvent::GossipRejected { peer_id, reason, .. } if *peer_id == hostile_id && *reason == "bad_timestamp")
+    });
+    assert!(rejected >= 10, "{rejected}");
+    assert_eq!(judge.peers(), [honest.peer_id]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_router_forgets_peers_that_are_gone() -> Result<()> {
+    let chain = quick(84);
+    let mut stayer = joined(&chain, gossip(), &[]).await?;
+    let mut leaver = joined(&chain, gossip(), &[&stayer]).await?;
+    meshed(&mut stayer, TopicKind::BeaconAttestation, 1).await?;
+    let leaver_id = leaver.peer_id;
+    leaver.met(&mut stayer).await.ok();
+    leaver.kill().await?;
+    stayer.gone(leaver_id).await?;
+    let known = |event: &NodeEvent, wanted: usize| matches!(event, NodeEvent::GossipSlotSummarized { router_peers, .. } if *router_peers == wanted);
+    stayer.wait("a router that knows nobody", |event| known(event, 0)).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_would_be_refused_is_not_published() -> Result<()> {
+    let chain = quick(85);
+    let node = joined(&chain, gossip(), &[]).await?;
+    let gossip = node.handle.gossip();
+    let refused = gossip.publish(subnet_0(), vec![0; 240]).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Refused(_)), "{refused}");
+    let nobody = gossip.publish(subnet_0(), attestation(&chain, 1)).await.unwrap_err();
+    assert_eq!(nobody, PublishError::Router(switch::PublishError::NoPeers));
+    Ok(())
+}
+
+/// What happened, as long as it is a change of topics.
+fn changes(history: &[Arc<NodeEvent>]) -> Vec<(usize, usize, String)> {
+    let change = |event: &Arc<NodeEvent>| match &**event {
+        NodeEvent::GossipTopicsChanged { joined, left, fork_digests, .. } => {
+            Some((*joined, *left, fork_digests.clone()))
+        }
+        _ => None,
+    };
+    history.iter().filter_map(change).collect()
+}
+
+#[tokio::test]
+async fn messages_flow_on_across_a_fork_and_a_blob_parameter_fork() -> Result<()> {
+    let chain = crate::forks::crossing(86, Duration::from_millis(250));
+    let mut sender = joined(&chain, gossip(), &[]).await?;
+    let mut receiver = joined(&chain, gossip(), &[&sender]).await?;
+    meshed(&mut sender, TopicKind::BeaconAttestation, 1).await?;
+    meshed(&mut receiver, TopicKind::BeaconAttestation, 1).await?;
+    let mut attester_index = 0;
+    let mut crossed = 0;
+    // one epoch before the fork to the end of the overlap after the second boundary
+    while changes(sender.history()).iter().filter(|(_, left, _)| *left > 0).count() < 2 {
+        sender.wait("a slot", |event| matches!(event, NodeEvent::NodeHeartbeat { .. })).await?;
+        attester_index += 1;
+        let sent = sender.handle.gossip().publish(subnet_0(), attestation(&chain, attester_index)).await;
+        let sent = sent.with_context(|| format!("message {attester_index}"))?;
+        received(&mut receiver, sent.message_id).await?;
+        crossed += receiver.count(|event| matches!(event, NodeEvent::ForkActivated { .. }));
+    }
+    assert!(crossed >= 2);
+    for node in [&mut sender, &mut receiver] {
+        let changes = changes(node.history());
+        // all three digests, since the boundaries are close to each other; then one less at a time
+        let held: Vec<_> = changes.iter().map(|(_, _, digests)| digests.split(',').count()).collect();
+        assert_eq!(held, [3, 2, 1], "{changes:?}");
+    }
+    Ok(())
+}
