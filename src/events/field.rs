@@ -9,7 +9,8 @@ use tracing::field::display;
 
 use crate::fault::Fault;
 use crate::types::{
-    Client, Direction, Epoch, ForkDigest, ForkName, GossipTopic, MessageId, Muxer, PeerId, Root, Slot, TopicKind, Transport,
+    Client, Direction, Epoch, ForkDigest, ForkName, GossipTopic, MessageId, Muxer, PeerId, Root, Slot, TopicKind,
+    Transport,
 };
 
 /// A type that may be a field of an event.

@@ -1,15 +1,34 @@
-//! Gossip: what this node takes part in, and what messages are worth.
+//! Gossip: what this node takes part in, every topic, and the judgement of every message, across the forks.
 //!
 //! [`Subscriptions`] says at any epoch which subnets and columns are ours and which topics to be in; the record, the
-//! metadata and the router follow one [`Plan`] of it.
+//! metadata and the router follow one [`Plan`] of it. [`Judge`] runs the rules that need no state, which the files of
+//! [`topics`] hold, one for each kind of topic; it is pure of IO and shared by the workers that judge. Routing is the
+//! business of [`switch`](crate::switch).
 
+mod bls;
+mod checks;
 mod custody;
+mod headers;
+mod judge;
+mod kzg;
 mod presence;
+mod seen;
+mod selection;
 mod subnets;
 mod subscriptions;
+mod topic;
+pub mod topics;
 mod verdict;
+mod windows;
 
+pub use checks::{BlobLimits, CheckContext, Claims, Judgement, Passed};
 pub use custody::{covered_groups, custody_groups, sampled_columns};
+pub use headers::{HeaderSeen, Headers, KEPT_SLOTS};
+pub use judge::Judge;
+pub use kzg::warm_up;
+pub use seen::{Auction, Finality, Key, Seen, Subject, Votes};
 pub use subnets::{next_rotation, subscribed_subnets};
 pub use subscriptions::{Duties, LEAD_EPOCHS, LINGER_EPOCHS, Plan, Subscriptions};
+pub use topic::{Topic, row};
 pub use verdict::{IgnoreReason, RejectReason, Verdict};
+pub use windows::{MAXIMUM_GOSSIP_CLOCK_DISPARITY_MS, Windows};

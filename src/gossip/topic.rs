@@ -5,6 +5,7 @@
 use super::checks::{CheckContext, Judgement};
 use super::topics;
 use crate::switch::TopicScore;
+use crate::types::containers::sizes::{MessageType, SszSize};
 use crate::types::{ForkName, TopicKind};
 
 /// A kind of topic.
@@ -18,10 +19,13 @@ pub struct Topic {
     pub until: Option<ForkName>,
     /// How many subnets it has in a fork; 1 for a global topic.
     pub subnets: fn(ForkName) -> u16,
-    /// Sizes of its message's SSZ in a fork, bytes.
-    pub bounds: fn(ForkName) -> SszBounds,
+    /// The type of its messages in a fork.
+    pub message: fn(ForkName) -> MessageType,
     /// Decodes a message and runs every rule that needs no state, in the specification's order.
     pub check: fn(&CheckContext<'_>, &[u8]) -> Judgement,
+    /// Whether a message that merely cannot be verified may be relayed on the word of several networks. Never where a
+    /// forged one does lasting harm and none is urgent: exits, slashings, changes of credentials.
+    pub corroborable: bool,
     /// How peers are scored for what they send on it.
     pub score: TopicScore,
 }
@@ -31,6 +35,12 @@ impl Topic {
     #[must_use]
     pub fn exists_in(&self, fork: ForkName) -> bool {
         self.since <= fork && self.until.is_none_or(|until| fork < until)
+    }
+
+    /// The size of its message's SSZ in a fork, bytes; `None` where the fork does not have it.
+    #[must_use]
+    pub fn bounds(&self, fork: ForkName) -> Option<SszSize> {
+        if self.exists_in(fork) { (self.message)(fork).size(fork) } else { None }
     }
 }
 

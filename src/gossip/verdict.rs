@@ -96,8 +96,12 @@ reasons! {
         AlreadySeen = "already_seen",
         /// All of its votes have been seen in a valid message.
         Superset = "superset",
-        /// On a topic whose fork is not in force yet, or was long ago.
+        /// On the topic of a digest that is not in force yet, or not that of the message's own epoch.
         WrongFork = "wrong_fork",
+        /// Slashes nobody: no attester is in both votes.
+        NobodySlashed = "nobody_slashed",
+        /// Votes on a block of another slot.
+        OtherSlot = "other_slot",
         /// Refers to a block that has not been seen.
         BlockUnknown = "block_unknown",
         /// Sent before what it is made of could be complete.
@@ -118,12 +122,14 @@ reasons! {
         Judged = "judged",
         /// On the topic of another subnet.
         WrongSubnet = "wrong_subnet",
-        /// Its slot is not of the topic's fork.
-        WrongForkSlot = "wrong_fork_slot",
+        /// On a topic that its fork does not have.
+        UnknownTopic = "unknown_topic",
         /// An index beyond what the specification allows.
         IndexOutOfRange = "index_out_of_range",
         /// The attestation's index field must be zero, or one of those that the fork allows.
         BadDataIndex = "bad_data_index",
+        /// A vote for a block of its own slot says that the payload was there already.
+        PayloadTooEarly = "payload_too_early",
         /// Exactly one committee must be named.
         NotOneCommittee = "not_one_committee",
         /// Exactly one aggregation bit must be set.
@@ -144,6 +150,10 @@ reasons! {
         LengthMismatch = "length_mismatch",
         /// More operations than a block may hold.
         TooManyOperations = "too_many_operations",
+        /// More requests of the execution layer than a payload may bring.
+        TooManyRequests = "too_many_requests",
+        /// More withdrawals than a payload may have.
+        TooManyWithdrawals = "too_many_withdrawals",
         /// The parent's slot is not before the block's.
         NotAfterParent = "not_after_parent",
         /// The bid was made for another parent.
@@ -156,8 +166,12 @@ reasons! {
         BadKzgProof = "bad_kzg_proof",
         /// A signature that can be checked without a state is wrong.
         BadSignature = "bad_signature",
-        /// The two headers of a slashing are of different slots or proposers, or are the same.
-        HeadersNotSlashable = "headers_not_slashable",
+        /// The two headers of a slashing are of different slots.
+        SlotsDiffer = "slots_differ",
+        /// The two headers of a slashing are of different proposers.
+        ProposersDiffer = "proposers_differ",
+        /// The two headers of a slashing are the same.
+        HeadersEqual = "headers_equal",
         /// The two votes of a slashing are compatible.
         VotesNotSlashable = "votes_not_slashable",
         /// Attester indices are empty, unsorted or repeated.

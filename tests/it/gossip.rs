@@ -212,9 +212,7 @@ async fn the_router_forgets_peers_that_are_gone() -> Result<()> {
     leaver.met(&mut stayer).await.ok();
     leaver.kill().await?;
     stayer.gone(leaver_id).await?;
-    let known = |event: &NodeEvent, wanted: usize| {
-        matches!(event, NodeEvent::GossipSlotSummarized { router_peers, .. } if *router_peers == wanted)
-    };
+    let known = |event: &NodeEvent, wanted: usize| matches!(event, NodeEvent::GossipSlotSummarized { router_peers, .. } if *router_peers == wanted);
     stayer.wait("a router that knows nobody", |event| known(event, 0)).await?;
     Ok(())
 }
@@ -234,7 +232,9 @@ async fn what_would_be_refused_is_not_published() -> Result<()> {
 /// What happened, as long as it is a change of topics.
 fn changes(history: &[Arc<NodeEvent>]) -> Vec<(usize, usize, String)> {
     let change = |event: &Arc<NodeEvent>| match &**event {
-        NodeEvent::GossipTopicsChanged { joined, left, fork_digests, .. } => Some((*joined, *left, fork_digests.clone())),
+        NodeEvent::GossipTopicsChanged { joined, left, fork_digests, .. } => {
+            Some((*joined, *left, fork_digests.clone()))
+        }
         _ => None,
     };
     history.iter().filter_map(change).collect()

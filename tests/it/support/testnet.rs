@@ -132,7 +132,16 @@ impl TestNode {
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
         running.spawn(node.run(stop.clone()));
-        Ok(Self { peer_id, handle, events: subscription, history: Vec::new(), stop, running, jurors: JoinSet::new(), tasks })
+        Ok(Self {
+            peer_id,
+            handle,
+            events: subscription,
+            history: Vec::new(),
+            stop,
+            running,
+            jurors: JoinSet::new(),
+            tasks,
+        })
     }
 
     /// Judges messages of these kinds for the node, where its rules cannot.

@@ -1,0 +1,182 @@
+//! The headers of recent blocks: which root has which slot, proposer and parent.
+//!
+//! `judge` puts in the header of every block, blob and column that passes the stateless rules; the rules ask for
+//! parents and for blocks that others refer to, and later the node does for what it serves. What an entry says is true
+//! whoever signed the header, since the root is the hash of it; that such a block is valid, or was proposed at all, it
+//! does not say.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::types::{Root, SLOTS_PER_EPOCH, Slot};
+
+/// How long headers are kept, in slots: four epochs, so that what proposers depend on, up to three epochs back, is
+/// there.
+pub const KEPT_SLOTS: u64 = 4 * SLOTS_PER_EPOCH;
+
+/// Headers kept of one slot. Honest slots have one; whoever forges more pushes out the oldest that nobody vouched for,
+/// and the true one comes back with each of its columns.
+///
+/// (128 + 1) × 32 × about 250 bytes = 1 MiB.
+const PER_SLOT: usize = 32;
+
+/// A block's header, as far as the rules ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderSeen {
+    /// Root of the block.
+    pub root: Root,
+    /// Slot of the block.
+    pub slot: Slot,
+    /// Index of the validator that proposed it.
+    pub proposer_index: u64,
+    /// Root of the block before.
+    pub parent_root: Root,
+}
+
+/// The index. Bounded by count and by age; see [`KEPT_SLOTS`].
+#[derive(Debug, Default)]
+pub struct Headers {
+    index: Mutex<Index>,
+}
+
+#[derive(Debug, Default)]
+struct Index {
+    by_root: HashMap<Root, HeaderSeen>,
+    /// Oldest first within a slot.
+    by_slot: BTreeMap<Slot, Vec<Entry>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    root: Root,
+    is_vouched: bool,
+}
+
+impl Headers {
+    /// The block with this root.
+    #[must_use]
+    pub fn get(&self, root: Root) -> Option<HeaderSeen> {
+        self.lock().by_root.get(&root).copied()
+    }
+
+    /// The blocks of a slot, in the order in which they came; mostly one.
+    #[must_use]
+    pub fn at(&self, slot: Slot) -> Vec<HeaderSeen> {
+        let index = self.lock();
+        let roots = index.by_slot.get(&slot).into_iter().flatten();
+        roots.filter_map(|entry| index.by_root.get(&entry.root).copied()).collect()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().by_root.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts one in, and drops what is too old at `wall_slot`. `is_vouched` says that it came with a message that was
+    /// accepted; such an entry outlives the others of its slot.
+    pub(super) fn insert(&self, header: HeaderSeen, is_vouched: bool, wall_slot: Slot) {
+        let oldest = Slot(wall_slot.0.saturating_sub(KEPT_SLOTS));
+        // one ahead: the clocks of others may be ahead of ours
+        if header.slot < oldest || header.slot.0 > wall_slot.0.saturating_add(1) {
+            return;
+        }
+        let index = &mut *self.lock();
+        index.expire(oldest);
+        let entries = index.by_slot.entry(header.slot).or_default();
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.root == header.root) {
+            entry.is_vouched |= is_vouched;
+            return;
+        }
+        if entries.len() >= PER_SLOT {
+            let victim = entries.iter().position(|entry| !entry.is_vouched).unwrap_or(0);
+            index.by_root.remove(&entries.remove(victim).root);
+        }
+        entries.push(Entry { root: header.root, is_vouched });
+        index.by_root.insert(header.root, header);
+    }
+
+    /// Drops what is too old at `wall_slot`.
+    pub(super) fn prune(&self, wall_slot: Slot) {
+        self.lock().expire(Slot(wall_slot.0.saturating_sub(KEPT_SLOTS)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Index> {
+        // map operations alone happen under the lock: a panic elsewhere leaves the index whole
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Index {
+    fn expire(&mut self, oldest: Slot) {
+        while let Some(slot) = self.by_slot.first_entry().filter(|slot| *slot.key() < oldest) {
+            for entry in slot.remove() {
+                self.by_root.remove(&entry.root);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(slot: u64, salt: u8) -> HeaderSeen {
+        let mut root = [salt; 32];
+        root[..8].copy_from_slice(&slot.to_le_bytes());
+        HeaderSeen { root: Root(root), slot: Slot(slot), proposer_index: 1, parent_root: Root::default() }
+    }
+
+    #[test]
+    fn headers_are_found_by_root_and_by_slot_in_order_of_arrival() {
+        let headers = Headers::default();
+        let (first, second) = (header(10, 2), header(10, 1));
+        headers.insert(first, false, Slot(10));
+        headers.insert(second, false, Slot(10));
+        headers.insert(first, false, Slot(10));
+        assert_eq!(headers.get(first.root), Some(first));
+        assert_eq!(headers.at(Slot(10)), [first, second]);
+        assert_eq!((headers.at(Slot(11)).len(), headers.len()), (0, 2));
+    }
+
+    #[test]
+    fn headers_expire_with_their_slot() {
+        let headers = Headers::default();
+        headers.insert(header(10, 0), false, Slot(10));
+        headers.prune(Slot(10 + KEPT_SLOTS));
+        assert_eq!(headers.len(), 1);
+        headers.prune(Slot(11 + KEPT_SLOTS));
+        assert!(headers.is_empty() && headers.get(header(10, 0).root).is_none());
+    }
+
+    #[test]
+    fn neither_old_nor_future_headers_are_taken() {
+        let headers = Headers::default();
+        headers.insert(header(9, 0), false, Slot(10 + KEPT_SLOTS));
+        headers.insert(header(502, 0), false, Slot(500));
+        assert!(headers.is_empty());
+        headers.insert(header(501, 0), false, Slot(500));
+        assert_eq!(headers.len(), 1);
+    }
+
+    #[test]
+    fn a_flood_of_one_slot_pushes_out_neither_other_slots_nor_what_was_vouched_for() {
+        let headers = Headers::default();
+        headers.insert(header(9, 0), false, Slot(10));
+        headers.insert(header(10, 0), true, Slot(10));
+        for salt in 1..=200 {
+            headers.insert(header(10, salt), false, Slot(10));
+        }
+        assert_eq!(headers.len(), PER_SLOT + 1);
+        for kept in [header(9, 0), header(10, 0), header(10, 200)] {
+            assert_eq!(headers.get(kept.root), Some(kept));
+        }
+        assert_eq!(headers.get(header(10, 1).root), None);
+    }
+}

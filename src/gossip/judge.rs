@@ -1,0 +1,158 @@
+//! Judges messages by the rules that need no state. Owns what the rules remember: seen keys, recent headers.
+//!
+//! The workers share one and call it from their threads. No lock is held over hashing, pairings or a check; each guards
+//! single map operations (see `seen`, `headers`). The most expensive check is a column's, see `kzg`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::bls::ChangeDomain;
+use super::checks::{BlobLimits, CheckContext, Judgement, Passed};
+use super::headers::Headers;
+use super::seen::Seen;
+use super::topic::row;
+use super::verdict::RejectReason;
+use super::windows::Windows;
+use crate::chain::{Boundary, ChainConfig, ForkSchedule};
+use crate::time::milliseconds;
+use crate::types::{ForkDigest, ForkName, GossipTopic, Slot};
+
+/// `MAX_BLOBS_PER_BLOCK`, the same on every network that has had Deneb.
+///
+/// [spec v1.6.0, Deneb configuration](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/deneb/beacon-chain.md#execution)
+const DENEB_MAX_BLOBS: u64 = 6;
+
+/// The stateless rules of one network, and what they remember.
+#[derive(Debug)]
+pub struct Judge {
+    schedule: Arc<ForkSchedule>,
+    genesis_ms: u64,
+    slot_ms: u64,
+    blob_limits: BlobLimits,
+    change_domain: ChangeDomain,
+    /// Start of the finalized epoch; [`UNKNOWN`] until somebody tells.
+    finalized: AtomicU64,
+    seen: Seen,
+    headers: Headers,
+}
+
+impl Judge {
+    /// Knows nothing yet. The schedule is that of the configuration.
+    #[must_use]
+    pub fn new(config: &ChainConfig, schedule: Arc<ForkSchedule>) -> Self {
+        let genesis_version = config.forks.get(&ForkName::Phase0).map(|fork| fork.version).unwrap_or_default();
+        Self {
+            schedule,
+            genesis_ms: config.genesis_time.saturating_mul(1000),
+            slot_ms: milliseconds(config.slot_duration),
+            blob_limits: BlobLimits { deneb: DENEB_MAX_BLOBS, electra: config.electra_max_blobs },
+            change_domain: ChangeDomain::new(genesis_version, config.genesis_validators_root),
+            finalized: AtomicU64::new(UNKNOWN),
+            seen: Seen::default(),
+            headers: Headers::default(),
+        }
+    }
+
+    /// Judges a message: SSZ, decompressed, that arrived at `arrived_ms`, milliseconds since the Unix epoch.
+    ///
+    /// Takes microseconds to a few milliseconds of CPU (blocks are hashed, columns and blobs proven): for worker threads.
+    /// What passes leaves its header in the index and nothing else; see [`Self::record`].
+    ///
+    /// # Errors
+    /// The verdict, which is never [`Verdict::Accept`](super::Verdict::Accept).
+    pub fn judge(&self, topic: GossipTopic, ssz: &[u8], arrived_ms: u64) -> Judgement {
+        let boundary = self.boundary(topic.fork_digest).ok_or(RejectReason::UnknownTopic)?;
+        let kind = row(topic.name.kind());
+        let bounds = kind.bounds(boundary.fork).ok_or(RejectReason::UnknownTopic)?;
+        if topic.name.subnet().is_some_and(|subnet| subnet >= (kind.subnets)(boundary.fork)) {
+            return Err(RejectReason::UnknownTopic.into());
+        }
+        if !bounds.contains(ssz.len()) {
+            return Err(RejectReason::BadSsz.into());
+        }
+        let context = self.context(topic, boundary, arrived_ms);
+        let passed = (kind.check)(&context, ssz)?;
+        if let Some(header) = passed.header {
+            self.headers.insert(header, false, context.windows.wall_slot());
+        }
+        Ok(passed)
+    }
+
+    /// Remembers a message that was ACCEPTed in the end, so that its repetitions are ignored.
+    ///
+    /// `now_ms` in milliseconds since the Unix epoch.
+    pub fn record(&self, passed: &Passed, now_ms: u64) {
+        let claims = &passed.claims;
+        if let Some(key) = claims.key {
+            self.seen.insert(key);
+        }
+        if let Some(votes) = &claims.votes {
+            self.seen.insert_votes(votes);
+        }
+        if let Some((auction, value)) = claims.bid {
+            self.seen.insert_bid(auction, value);
+        }
+        if let Some(finality) = claims.finality {
+            self.seen.insert_finality(finality);
+        }
+        if let Some(attested) = claims.optimistic {
+            self.seen.insert_optimistic(attested);
+        }
+        if let Some(header) = passed.header {
+            self.headers.insert(header, true, self.windows(now_ms).wall_slot());
+        }
+        self.seen.insert_slashed(&claims.slashed);
+    }
+
+    /// Forgets what is too old; to be called once a slot. `now_ms` in milliseconds since the Unix epoch.
+    pub fn prune(&self, now_ms: u64) {
+        let wall_slot = self.windows(now_ms).wall_slot();
+        self.seen.prune(wall_slot);
+        self.headers.prune(wall_slot);
+    }
+
+    /// Tells the start slot of the finalized epoch; a later one replaces it, an earlier one changes nothing.
+    ///
+    /// Until the first call the rules about finality do not apply.
+    pub fn set_finalized(&self, slot: Slot) {
+        let moved = |known| (known == UNKNOWN || known < slot.0).then_some(slot.0);
+        // an error says that nothing was to be changed
+        let _unchanged = self.finalized.fetch_update(Ordering::Relaxed, Ordering::Relaxed, moved);
+    }
+
+    /// The headers of recent blocks.
+    #[must_use]
+    pub const fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    fn context(&self, topic: GossipTopic, boundary: Boundary, arrived_ms: u64) -> CheckContext<'_> {
+        let finalized = self.finalized.load(Ordering::Relaxed);
+        CheckContext {
+            topic,
+            boundary,
+            windows: self.windows(arrived_ms),
+            schedule: &self.schedule,
+            blob_limits: self.blob_limits,
+            change_domain: self.change_domain,
+            finalized: (finalized != UNKNOWN).then_some(Slot(finalized)),
+            seen: &self.seen,
+            headers: &self.headers,
+        }
+    }
+
+    const fn windows(&self, now_ms: u64) -> Windows {
+        Windows::new(self.genesis_ms, self.slot_ms, now_ms)
+    }
+
+    /// What a digest stands for: of a dozen boundaries.
+    fn boundary(&self, fork_digest: ForkDigest) -> Option<Boundary> {
+        self.schedule.boundaries().find(|boundary| boundary.fork_digest == fork_digest)
+    }
+}
+
+/// No slot has this number: the last epoch is never.
+const UNKNOWN: u64 = u64::MAX;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! KZG proofs of blobs and of columns' cells, against the trusted setup of the ceremony.
+//!
+//! The setup is a constant of the protocol, so it is one for the process: loaded by whoever needs it first (tens of
+//! milliseconds; others wait) or by [`warm_up`]. Verification is one thread's work without locks or shared state.
+
+use std::sync::LazyLock;
+
+use rust_eth_kzg::DASContext;
+
+use crate::types::containers::{Blob, Cell, KzgCommitment, KzgProof};
+
+static CONTEXT: LazyLock<DASContext> = LazyLock::new(DASContext::default);
+
+/// Loads the trusted setup, if nobody has yet, so that the first column need not wait for it.
+pub fn warm_up() {
+    LazyLock::force(&CONTEXT);
+}
+
+/// Whether every cell of a column belongs to its row's commitment, checked in one batch.
+///
+/// `column` is the column's index, and so that of each cell in its row. Lists of unequal length are not valid, empty
+/// ones are.
+///
+/// [spec v1.6.0, verify_data_column_sidecar_kzg_proofs](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#verify_data_column_sidecar_kzg_proofs)
+#[must_use]
+pub fn is_valid_column(column: u64, cells: &[Cell], commitments: &[KzgCommitment], proofs: &[KzgProof]) -> bool {
+    let indices = vec![column; cells.len()];
+    let commitments = commitments.iter().map(|commitment| &commitment.0).collect();
+    let cells = cells.iter().map(|cell| &cell.0).collect();
+    let proofs = proofs.iter().map(|proof| &proof.0).collect();
+    CONTEXT.verify_cell_kzg_proof_batch(commitments, &indices, cells, proofs).is_ok()
+}
+
+/// Whether a blob belongs to its commitment.
+///
+/// [spec v1.6.0, verify_blob_kzg_proof](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/deneb/polynomial-commitments.md#verify_blob_kzg_proof)
+#[must_use]
+pub fn is_valid_blob(blob: &Blob, commitment: &KzgCommitment, proof: &KzgProof) -> bool {
+    let Ok(bytes) = blob.as_bytes().try_into() else { return false };
+    CONTEXT.verify_blob_kzg_proof(bytes, &commitment.0, &proof.0).is_ok()
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    //! Makes true commitments and proofs for the tests.
+
+    use super::*;
+
+    /// What the owner of a blob computes: its commitment, its proof, and its cells with theirs.
+    pub(crate) struct Proven {
+        pub(crate) blob: Vec<u8>,
+        pub(crate) commitment: KzgCommitment,
+        pub(crate) proof: KzgProof,
+    }
+
+    /// A blob filled with small field elements that depend on `seed`.
+    pub(crate) fn blob(seed: u8) -> Proven {
+        let mut blob = vec![0; Blob::SIZE];
+        blob.chunks_exact_mut(32).enumerate().for_each(|(at, element)| {
+            element[31] = seed;
+            element[30] = u8::try_from(at % 251).unwrap();
+        });
+        let bytes: &[u8; Blob::SIZE] = blob.as_slice().try_into().unwrap();
+        let commitment = CONTEXT.blob_to_kzg_commitment(bytes).unwrap();
+        let proof = CONTEXT.compute_blob_kzg_proof(bytes, &commitment).unwrap();
+        Proven { commitment: KzgCommitment(commitment), proof: KzgProof(proof), blob }
+    }
+
+    impl Proven {
+        /// Every cell with its proof, by column. Seconds in an unoptimised build.
+        pub(crate) fn cells(&self) -> Vec<(Cell, KzgProof)> {
+            let bytes: &[u8; Blob::SIZE] = self.blob.as_slice().try_into().unwrap();
+            let (cells, proofs) = CONTEXT.compute_cells_and_kzg_proofs(bytes).unwrap();
+            cells.into_iter().zip(proofs).map(|(cell, proof)| (Cell(*cell), KzgProof(proof))).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
