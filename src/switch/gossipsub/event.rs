@@ -16,6 +16,8 @@ pub enum RouterEvent {
         message_id: MessageId,
         /// Why.
         reason: Undecodable,
+        /// Its size, compressed.
+        wire_bytes: usize,
     },
     /// A message that was to be forwarded if others sent it too: how that ended. Told under
     /// [`RelayPolicy::Corroborated`](super::RelayPolicy::Corroborated) alone.

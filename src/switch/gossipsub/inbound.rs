@@ -189,7 +189,8 @@ fn counts_undecodable(
     router.counts.of_mut(joined.topic.name.kind()).undecodable += 1;
     let message_id = message_id(joined.rule, raw.topic.as_str(), Payload::AsReceived(&raw.data));
     trace!(%peer_id, topic = %joined.topic, %message_id, %error, "message cannot be read");
-    router.tell(RouterEvent::Undecodable { peer_id, topic: joined.topic, message_id, reason: error.into() });
+    let (topic, wire_bytes) = (joined.topic, raw.data.len());
+    router.tell(RouterEvent::Undecodable { peer_id, topic, message_id, reason: error.into(), wire_bytes });
 }
 
 /// The arrival of an id, and away with those before it: messages come out in the order in which they went in.
