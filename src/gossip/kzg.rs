@@ -23,7 +23,7 @@ pub fn warm_up() {
 ///
 /// [spec v1.6.0, verify_data_column_sidecar_kzg_proofs](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#verify_data_column_sidecar_kzg_proofs)
 #[must_use]
-pub fn is_valid_column(column: u64, cells: &[Cell], commitments: &[KzgCommitment], proofs: &[KzgProof]) -> bool {
+pub(super) fn is_valid_column(column: u64, cells: &[Cell], commitments: &[KzgCommitment], proofs: &[KzgProof]) -> bool {
     let indices = vec![column; cells.len()];
     let commitments = commitments.iter().map(|commitment| &commitment.0).collect();
     let cells = cells.iter().map(|cell| &cell.0).collect();
@@ -35,7 +35,7 @@ pub fn is_valid_column(column: u64, cells: &[Cell], commitments: &[KzgCommitment
 ///
 /// [spec v1.6.0, verify_blob_kzg_proof](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/deneb/polynomial-commitments.md#verify_blob_kzg_proof)
 #[must_use]
-pub fn is_valid_blob(blob: &Blob, commitment: &KzgCommitment, proof: &KzgProof) -> bool {
+pub(super) fn is_valid_blob(blob: &Blob, commitment: &KzgCommitment, proof: &KzgProof) -> bool {
     let Ok(bytes) = blob.as_bytes().try_into() else { return false };
     CONTEXT.verify_blob_kzg_proof(bytes, &commitment.0, &proof.0).is_ok()
 }

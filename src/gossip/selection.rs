@@ -20,7 +20,7 @@ const SYNC_SUBCOMMITTEE_SIZE: u64 = 512 / 4;
 ///
 /// [spec v1.6.0, is_aggregator](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/phase0/validator.md#aggregation-selection)
 #[must_use]
-pub fn is_aggregator(selection_proof: &BlsSignature, members: usize) -> bool {
+pub(super) fn is_aggregator(selection_proof: &BlsSignature, members: usize) -> bool {
     let members = u64::try_from(members).unwrap_or(u64::MAX);
     is_drawn(selection_proof, members / TARGET_AGGREGATORS)
 }
@@ -29,7 +29,7 @@ pub fn is_aggregator(selection_proof: &BlsSignature, members: usize) -> bool {
 ///
 /// [spec v1.6.0, is_sync_committee_aggregator](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/validator.md#aggregation-selection)
 #[must_use]
-pub fn is_sync_committee_aggregator(selection_proof: &BlsSignature) -> bool {
+pub(super) fn is_sync_committee_aggregator(selection_proof: &BlsSignature) -> bool {
     is_drawn(selection_proof, SYNC_SUBCOMMITTEE_SIZE / TARGET_AGGREGATORS)
 }
 

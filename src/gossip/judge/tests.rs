@@ -1,1 +1,82 @@
-//! Tests to come.
+//! What the judge remembers, and for how long. The rules are tested in `topics`.
+
+use ssz::Encode;
+
+use super::*;
+use crate::chain::NetworkName;
+use crate::gossip::{IgnoreReason, KEPT_SLOTS};
+use crate::types::containers::BlsSignature;
+use crate::types::containers::altair::SyncCommitteeMessage;
+use crate::types::{Root, TopicKind, TopicName};
+
+fn judge() -> (Judge, ChainConfig) {
+    let config = ChainConfig::embedded(NetworkName::Mainnet);
+    let schedule = Arc::new(ForkSchedule::new(&config));
+    (Judge::new(&config, schedule), config)
+}
+
+fn ms(config: &ChainConfig, slot: Slot) -> u64 {
+    config.genesis_time * 1000 + slot.0 * milliseconds(config.slot_duration)
+}
+
+/// A sync message, its topic and when it arrives.
+fn message(judge: &Judge, config: &ChainConfig) -> (GossipTopic, Vec<u8>, u64) {
+    let slot = Slot(300_000 * 32);
+    let message = SyncCommitteeMessage {
+        slot,
+        beacon_block_root: Root::default(),
+        validator_index: 1,
+        signature: BlsSignature::default(),
+    };
+    let name = TopicName::subnet_of(TopicKind::SyncCommittee, 0).unwrap();
+    let topic = GossipTopic { fork_digest: judge.schedule.digest_at(slot.epoch()), name };
+    (topic, message.as_ssz_bytes(), ms(config, slot))
+}
+
+#[test]
+fn only_what_is_recorded_is_seen() {
+    let (judge, config) = judge();
+    let (topic, ssz, now) = message(&judge, &config);
+    let passed = judge.judge(topic, &ssz, now).unwrap();
+    assert_eq!(judge.judge(topic, &ssz, now).unwrap(), passed);
+    judge.record(&passed, now);
+    assert_eq!(judge.judge(topic, &ssz, now).map(drop), Err(IgnoreReason::AlreadySeen.into()));
+}
+
+#[test]
+fn what_is_recorded_is_forgotten_two_epochs_later() {
+    let (judge, config) = judge();
+    let (topic, ssz, now) = message(&judge, &config);
+    let passed = judge.judge(topic, &ssz, now).unwrap();
+    judge.record(&passed, now);
+    let slot = passed.slot.unwrap();
+    judge.prune(ms(&config, Slot(slot.0 + 64)));
+    assert!(judge.judge(topic, &ssz, now).is_err());
+    judge.prune(ms(&config, Slot(slot.0 + 65)));
+    assert!(judge.judge(topic, &ssz, now).is_ok());
+}
+
+#[test]
+fn headers_of_accepted_messages_are_known_until_they_are_too_old() {
+    let (judge, config) = judge();
+    let (topic, ssz, now) = message(&judge, &config);
+    let mut passed = judge.judge(topic, &ssz, now).unwrap();
+    let slot = passed.slot.unwrap();
+    let header = crate::gossip::HeaderSeen { root: Root([1; 32]), slot, proposer_index: 1, parent_root: Root([2; 32]) };
+    passed.header = Some(header);
+    judge.record(&passed, now);
+    assert_eq!(judge.headers().at(slot), [header]);
+    judge.prune(ms(&config, Slot(slot.0 + KEPT_SLOTS + 1)));
+    assert!(judge.headers().is_empty());
+}
+
+#[test]
+fn workers_share_a_judge() {
+    let (judge, config) = judge();
+    let (topic, ssz, now) = message(&judge, &config);
+    let passed = std::thread::scope(|scope| {
+        let workers = [(); 4].map(|()| scope.spawn(|| judge.judge(topic, &ssz, now)));
+        workers.map(|worker| worker.join().unwrap())
+    });
+    assert!(passed.iter().all(Result::is_ok));
+}

@@ -1,1 +1,12 @@
-//! Tests to come.
+//! A forged message for every rule of every topic: exactly that verdict, for exactly that reason.
+
+mod attestations;
+mod blobs;
+mod blocks;
+mod forks;
+mod gloas;
+mod light_client;
+mod operations;
+mod survives;
+mod sync;
+mod world;
