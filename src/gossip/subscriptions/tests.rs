@@ -188,7 +188,7 @@ proptest! {
             boundary.epoch.0 <= epoch + 2 && end.is_none_or(|end| epoch < end + 2)
         }).map(|(_, boundary)| boundary.fork_digest).collect();
         if choices.topics.contains(&TopicKind::BeaconBlock) {
-            prop_assert_eq!(digests(&topics), held.clone());
+            prop_assert_eq!(&digests(&topics), &held);
         }
         prop_assert!(digests(&topics).is_subset(&held));
 
