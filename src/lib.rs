@@ -41,7 +41,8 @@
 //!          │            rpc::call (client)    ▼ RpcServer ──► LocalChain (Status, Metadata)
 //!   ┌──────┴───────────────────────────────────────────────────────────────────┐
 //!   │ ChainClock ─► watch<ChainNow>; Status, ENR fields and accepted digests are │
-//!   │ derived from the fork schedule at the moment they are asked for            │
+//!   │ derived from the fork schedule at the moment they are asked for; subnets,  │
+//!   │ custody and topics are one watch<Plan>, made anew each epoch               │
 //!   └────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -80,6 +81,7 @@
 //! - **Holding a [`StreamOpener`](switch::StreamOpener) is the right to open streams** on exactly that connection, and
 //!   keeps it alive; a connection whose openers are gone runs into its idle timeout.
 //! - **Status is never invented and never echoed**: the genesis form until something verified takes its place.
+//! - **Claims follow deeds**: record, metadata and topics are made of one [`Plan`](gossip::Plan), at one place.
 //! - **Errors are classified where they arise** ([`fault::Classify`], without a catch-all) and cost something only in
 //!   `node`.
 //! - **What happens is said once**, as a [`NodeEvent`](events::NodeEvent): the log line, the metric and the export are

@@ -16,7 +16,6 @@ mod headers;
 mod judge;
 mod kzg;
 mod pool;
-mod presence;
 mod publish;
 mod seen;
 mod selection;
