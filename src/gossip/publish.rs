@@ -84,7 +84,7 @@ impl Publisher {
                     Err(verdict) => refusal = refusal.or(Some(verdict)),
                 }
             }
-            Err(refusal.unwrap_or(IgnoreReason::WrongFork.into()))
+            Err(refusal.unwrap_or(Verdict::Ignore(IgnoreReason::WrongFork)))
         });
         judging.await.map_err(|_| switch::PublishError::Stopped)?.map_err(PublishError::Refused)
     }

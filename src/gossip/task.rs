@@ -105,7 +105,7 @@ impl GossipTask {
         }
     }
 
-    fn on_router_event(&mut self, event: RouterEvent) {
+    fn on_router_event(&self, event: RouterEvent) {
         match event {
             // counted by the router
             RouterEvent::Undecodable { peer_id, topic, message_id, reason, wire_bytes } => {
