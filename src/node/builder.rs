@@ -137,6 +137,12 @@ impl Eth2NodeBuilder {
         self
     }
 
+    /// Lives at another time than the system's; for tests.
+    pub const fn clock(mut self, clock: SlotClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Finds peers another way.
     pub fn find(mut self, find: Find) -> Self {
         self.find = find;

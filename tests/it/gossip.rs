@@ -112,7 +112,7 @@ async fn what_ten_nodes_accept_arrives_at_all_of_them_once() -> Result<()> {
 #[tokio::test]
 async fn what_the_second_hop_ignores_stops_there() -> Result<()> {
     let chain = quick(81);
-    let mut first = joined(&chain, gossip(), &[]).await?;
+    let first = joined(&chain, gossip(), &[]).await?;
     let mut second = joined(&chain, gossip(), &[&first]).await?;
     let mut third = joined(&chain, gossip(), &[&second]).await?;
     // by the attester's index, far into the message's fixed part

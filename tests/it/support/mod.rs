@@ -1,6 +1,7 @@
 //! What the scenarios are told with.
 
 mod besieged;
+mod fixture;
 mod hostile;
 pub(crate) mod malformed;
 mod testnet;
@@ -8,5 +9,6 @@ pub(crate) mod wire;
 
 pub(crate) use beacond::node::Find;
 pub(crate) use besieged::{Besieged, Refusal};
+pub(crate) use fixture::Fixture;
 pub(crate) use hostile::{Hostile, Script};
 pub(crate) use testnet::{Options, TestNode, Testnet, fixed_ports, freed, network};

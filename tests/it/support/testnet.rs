@@ -13,6 +13,7 @@ use beacond::handshake::HandshakeRegistry;
 use beacond::node::{Eth2NodeBuilder, Farewell, Find, NodeHandle};
 use beacond::store::Identity;
 use beacond::tasks::TaskGroup;
+use beacond::time::SlotClock;
 use beacond::types::{KnownPeer, Multiaddr, Muxer, PeerId, Root, TopicKind};
 use futures::FutureExt;
 use futures::future::select_all;
@@ -34,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) known_peers: Vec<KnownPeer>,
     pub(crate) target: usize,
     pub(crate) gossip: GossipConfig,
+    /// Another time than the system's.
+    pub(crate) clock: Option<SlotClock>,
     pub(crate) handshake_deadline: Duration,
 }
 
@@ -54,6 +57,7 @@ impl Options {
             known_peers: Vec::new(),
             target: 20,
             gossip: GossipConfig::default(),
+            clock: None,
             handshake_deadline: Duration::from_secs(15),
         }
     }
@@ -128,6 +132,10 @@ impl TestNode {
                 .registry(HandshakeRegistry::eth2().with_deadline(options.handshake_deadline))
                 .gossip(options.gossip)
                 .find(options.find);
+        let builder = match options.clock {
+            Some(clock) => builder.clock(clock),
+            None => builder,
+        };
         let (node, handle) = builder.build(&tasks).await?;
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
