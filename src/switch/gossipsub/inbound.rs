@@ -10,13 +10,13 @@ use libp2p::gossipsub::{self, MessageAcceptance, RawMessage, ValidationError};
 use libp2p::swarm::ConnectionId;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
-use tracing::trace;
 
 use super::corroboration::Network;
 use super::fingerprints::Fingerprint;
 use super::message_id::{Payload, message_id};
 use super::params::FRESH;
 use super::seen::{Sighting, Standing};
+use super::snappy::SnappyError;
 use super::{GossipMessage, JoinedTopic, PendingVerdict, Router, RouterEvent, snappy};
 use crate::types::{GossipTopic, MessageId, PeerId};
 
@@ -91,7 +91,7 @@ impl Router {
         let ssz = match snappy::decompress(&raw.data, joined.max_ssz_bytes) {
             Ok(ssz) => ssz,
             Err(error) => {
-                counts_undecodable(self, &joined, raw, source, error);
+                self.on_undecodable(&joined, raw, source.peer_id, error);
                 return Admission::Invalid;
             }
         };
@@ -107,6 +107,15 @@ impl Router {
         self.arrivals.push_back(Arrival { id, topic: joined.topic, fingerprint, wire_bytes, arrived: now });
         self.laid.push_back((id, ssz));
         Admission::Pass
+    }
+
+    /// Counts and tells of a message that cannot be read.
+    fn on_undecodable(&mut self, joined: &JoinedTopic, raw: &RawMessage, peer_id: PeerId, error: SnappyError) {
+        let topic = joined.topic;
+        self.counts.of_mut(topic.name.kind()).undecodable += 1;
+        let message_id = message_id(joined.rule, raw.topic.as_str(), Payload::AsReceived(&raw.data));
+        let wire_bytes = raw.data.len();
+        self.tell(RouterEvent::Undecodable { peer_id, topic, message_id, reason: error.into(), wire_bytes });
     }
 
     /// What becomes of a further copy; `None` when it is the first, which is remembered then.
@@ -175,22 +184,6 @@ impl Router {
             message.verdict.report(super::Acceptance::Ignore);
         }
     }
-}
-
-/// Counts and tells of a message that cannot be read.
-fn counts_undecodable(
-    router: &mut Router,
-    joined: &JoinedTopic,
-    raw: &RawMessage,
-    source: Source,
-    error: snappy::SnappyError,
-) {
-    let Source { peer_id, .. } = source;
-    router.counts.of_mut(joined.topic.name.kind()).undecodable += 1;
-    let message_id = message_id(joined.rule, raw.topic.as_str(), Payload::AsReceived(&raw.data));
-    trace!(%peer_id, topic = %joined.topic, %message_id, %error, "message cannot be read");
-    let (topic, wire_bytes) = (joined.topic, raw.data.len());
-    router.tell(RouterEvent::Undecodable { peer_id, topic, message_id, reason: error.into(), wire_bytes });
 }
 
 /// The arrival of an id, and away with those before it: messages come out in the order in which they went in.

@@ -273,12 +273,9 @@ impl Router {
         let topic = TopicHash::from_raw(topic);
         let peers = self.reach(&topic);
         self.prepared.lay_outbound(message_id, data);
-        let failure = match self.inner.publish(topic, Vec::new()) {
-            Ok(_) => {
-                self.seen.settle(&message_id, Standing::Settled);
-                return Ok(Published { message_id, peers });
-            }
-            Err(error) => error,
+        let Err(failure) = self.inner.publish(topic, Vec::new()) else {
+            self.seen.settle(&message_id, Standing::Settled);
+            return Ok(Published { message_id, peers });
         };
         match failure {
             gossipsub::PublishError::Duplicate => Err(PublishError::Duplicate),

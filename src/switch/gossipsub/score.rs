@@ -204,7 +204,9 @@ mod tests {
     #[test]
     fn a_good_peer_earns_enough_to_keep_opportunistic_grafting_quiet() {
         // an hour in the meshes of blocks and aggregates alone
-        assert!(MAX_IN_MESH * (0.5 + 0.5) > OPPORTUNISTIC_GRAFT);
+        let params = topic_params(TopicScore { weight: 0.5, per_slot: 1.0 }, ScoreClock::new(Duration::from_secs(12)));
+        let earned = params.topic_weight * params.time_in_mesh_weight * params.time_in_mesh_cap;
+        assert!(2.0 * earned > OPPORTUNISTIC_GRAFT, "{earned}");
     }
 
     #[test]

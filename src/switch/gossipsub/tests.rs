@@ -87,7 +87,11 @@ impl Node {
     }
 
     async fn message(&mut self) -> GossipMessage {
-        timeout(PATIENCE, self.gossip.messages.recv()).await.expect("a message comes").expect("the switch runs")
+        self.message_or_end().await.expect("the switch runs")
+    }
+
+    async fn message_or_end(&mut self) -> Option<GossipMessage> {
+        timeout(PATIENCE, self.gossip.messages.recv()).await.expect("a message or the end")
     }
 
     async fn event(&mut self) -> RouterEvent {
@@ -281,12 +285,6 @@ async fn without_judges_messages_are_ignored_and_counted() -> anyhow::Result<()>
     c.gossip.messages.close();
     assert!(c.message_or_end().await.is_none(), "nothing went on");
     Ok(())
-}
-
-impl Node {
-    async fn message_or_end(&mut self) -> Option<GossipMessage> {
-        timeout(PATIENCE, self.gossip.messages.recv()).await.expect("a message or the end")
-    }
 }
 
 #[tokio::test]
