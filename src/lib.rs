@@ -16,6 +16,11 @@
 //! multiplexes) → `initialize_connection` → `perform_protocol_handshakes` → a ready peer, or a classified failure that
 //! becomes a back-off. Inbound connections join at `initialize_connection`.
 //!
+//! Gossip runs beside that loop. The router, inside the swarm, hands the first copy of every message to the judges'
+//! threads, each with a verdict that is owed; the rules of [`gossip::topics`] say reject or ignore, a
+//! [`Juror`](gossip::Juror) may say accept where a state would be needed, and the verdict goes back to the router. What
+//! the node takes part in at an epoch is one [`Plan`](gossip::Plan): topics joined, record and metadata are made of it.
+//!
 //! ```text
 //!                    flags, environment, file ──► ValidConfig ──► BeaconNode ──► Metrics (/metrics)
 //!                                                                    │                 ▲
@@ -23,18 +28,21 @@
 //!   │ DialQueue ─► attempt: dial_peer ─► initialize_connection               │   ┌─────┴──────┐
 //!   │     ▲                   └► perform_protocol_handshakes ─► Peers        │──►│  Events    │──► log lines
 //!   │     │ errands: ping, status, metadata, goodbye of ready peers          │   │  (bus)     │──► subscribers
-//!   └──┬──┼───────────▲───────────────────▲───────────────────┬──────────────┘   └────────────┘
-//!      │  │ Candidate │ SwitchEvent       │ PeerReport        │ dial, disconnect
-//!      │  │ [256]     │ [1024]            │ [256, drop]       ▼ [256]
-//!   ┌──┴──┴───────┐ ┌─┴───────────────────┼──────────────────────────────────┐
-//!   │ Discovery   │ │ Switch: libp2p Swarm over QUIC | TCP (Noise, Yamux|Mplex)│
-//!   │ discv5      │ │ identify · ping · gossipsub · raw streams                │
-//!   └──────▲──────┘ └───────────▲─────────────┬────────────────────────────────┘
+//!   └──┬──┼───────────▲───────────────────▲───────────────────┬──────────┬───┘   └────────────┘
+//!      │  │ Candidate │ SwitchEvent       │ PeerReport        │ dial,    │ Plan
+//!      │  │ [256]     │ [1024]            │ [256, drop]       ▼ [256]    ▼ watch
+//!   ┌──┴──┴───────┐ ┌─┴───────────────────┴──────────────────────────┐ ┌─────────────────────┐
+//!   │ Discovery   │ │ Switch: libp2p Swarm over QUIC | TCP (Noise,   │ │ Gossip: topics,     │
+//!   │ discv5      │ │ Yamux|Mplex) · identify · ping · raw streams   │ │ summaries           │
+//!   │             │ │ Router (gossipsub) ── GossipMessage ───────────┼─► judges' threads ──► Juror
+//!   │             │ │        ◄── Verdict [32768, 64 MiB, drop] ──────┼─┤ settler, docket     │
+//!   └──────▲──────┘ └───────────▲─────────────┬──────────────────────┘ └─────────────────────┘
 //!          │ ENR fields         │ StreamOpener│ InboundStream [256, drop]
 //!          │            rpc::call (client)    ▼ RpcServer ──► LocalChain (Status, Metadata)
 //!   ┌──────┴───────────────────────────────────────────────────────────────────┐
 //!   │ ChainClock ─► watch<ChainNow>; Status, ENR fields and accepted digests are │
-//!   │ derived from the fork schedule at the moment they are asked for            │
+//!   │ derived from the fork schedule at the moment they are asked for; subnets,  │
+//!   │ custody and topics are one watch<Plan>, made anew each epoch               │
 //!   └────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -56,7 +64,7 @@
 //! | 3 | [`discovery`] | discv5, our record, the predicate; alone names discv5 |
 //! | 4 | [`switch`] | the swarm's task; alone, with `transport`, names libp2p's swarm |
 //! | 5 | [`rpc`] | ssz_snappy framing, methods, one exchange as client and as server |
-//! | 5 | [`gossip`] | which topics are joined, and what their messages are worth |
+//! | 5 | [`gossip`] | what to take part in; the rules of every topic; one verdict for every message |
 //! | 6 | [`handshake`] | the ordered steps that make a connection a peer |
 //! | 7 | [`node`] | the one place that wires, and where a fault becomes policy |
 //! | 9 | [`cli`] | the command line and the exit code |
@@ -73,10 +81,16 @@
 //! - **Holding a [`StreamOpener`](switch::StreamOpener) is the right to open streams** on exactly that connection, and
 //!   keeps it alive; a connection whose openers are gone runs into its idle timeout.
 //! - **Status is never invented and never echoed**: the genesis form until something verified takes its place.
+//! - **Claims follow deeds**: record, metadata and topics are made of one [`Plan`](gossip::Plan), at one place.
 //! - **Errors are classified where they arise** ([`fault::Classify`], without a catch-all) and cost something only in
 //!   `node`.
 //! - **What happens is said once**, as a [`NodeEvent`](events::NodeEvent): the log line, the metric and the export are
 //!   made of it.
+//! - **Every gossip message gets exactly one verdict.** A [`PendingVerdict`](switch::PendingVerdict) has its place in the
+//!   way back reserved before the message leaves the router; dropping it is an IGNORE that is counted as a bug.
+//! - **Only what was ACCEPTed is forwarded**, by our own authority or a juror's. `--relay corroborated` is the operator's
+//!   choice to go beyond, and is labelled in every event.
+//! - **What is said and what is done cannot part**: ENR, metadata and joined topics are made of one `Plan`.
 //! - **Bytes from a peer cost that peer**: no panic, no allocation beyond the declared and checked size.
 //!
 //! # Adding things
@@ -85,13 +99,14 @@
 //! |---|---|---|
 //! | a handshake | `handshake/steps/x.rs`: `impl HandshakeStep` | `HandshakeRegistry::eth2` (order is meaning) |
 //! | a method | `rpc/methods/x.rs`: `impl Method` | `rpc::methods::ALL` |
+//! | a topic | `gossip/topics/x.rs`: its row and its `check`; its kind in `types::TopicKind` | `gossip::topics::ALL` |
 //! | a fork | its row in `chain/forks.rs`, its variant in `types::ForkName` | |
 //! | an event | its entry in `events/catalogue.rs`, and the arm that the compiler asks for in `metrics` | |
 //!
 //! # What is not here yet
 //!
-//! Topics and validators of gossip (the router is negotiated, no topic is joined), serving of blocks, columns and
-//! light-client data, a verified head, scores, and the REST and gRPC interfaces.
+//! Serving of blocks, columns and light-client data, a verified head (and with it ACCEPT on our own authority), scores
+//! beyond gossip's own, and the REST and gRPC interfaces.
 
 pub mod chain;
 pub mod cli;

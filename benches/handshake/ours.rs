@@ -11,7 +11,7 @@ use beacond::events::{Events, NodeEvent, Subscription};
 use beacond::node::{Eth2NodeBuilder, Farewell, Find, NodeHandle};
 use beacond::rpc::{Origin, RpcHandler, RpcLimits, RpcServer, RpcTimeouts, call, methods};
 use beacond::store::Identity;
-use beacond::switch::{StreamOpener, Switch, SwitchLimits, SwitchSettings};
+use beacond::switch::{RouterSettings, StreamOpener, Switch, SwitchLimits, SwitchSettings};
 use beacond::tasks::TaskGroup;
 use beacond::time::SlotClock;
 use beacond::transport;
@@ -192,6 +192,7 @@ pub(crate) async fn ask_status(way: Way, listener: &Listener) -> Result<Asked> {
         protocols: methods::protocol_ids().collect(),
         limits: SwitchLimits { pending_inbound: 1, pending_outbound: 1, established: 1 },
         metrics: None,
+        gossip: RouterSettings::default(),
     });
     let token = tasks.token().clone();
     let answers = Arc::new(Answers::new());

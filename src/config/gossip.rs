@@ -28,14 +28,13 @@ pub struct GossipOptions {
     /// Sync-committee subnets to join: auto (all four, as no validator prefers one), none, all, or a list
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_sync_subnet, default_value = "auto")]
     pub sync_subnets: Vec<SubnetTerm>,
-    /// Join every attestation and sync-committee subnet, for ten times the traffic
+    /// Join every attestation and sync-committee subnet
     #[arg(long)]
     pub subscribe_all_subnets: bool,
     /// Join every data column
     #[arg(long)]
     pub subscribe_all_data_columns: bool,
-    /// What to pass on: strict, what has been verified alone; or corroborated, also what passed every check that needs
-    /// no state once it came from several networks
+    /// What to pass on to other peers
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = RelayPolicyName::Strict)]
     pub relay: RelayPolicyName,
     /// Networks that must have sent a message before it is passed on as corroborated [default: 2]
@@ -43,7 +42,7 @@ pub struct GossipOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relay_copies: Option<u8>,
     /// Share of attestations, aggregates and sync messages to report as `gossip.received`, 0 to 1; all else always is
-    #[arg(long, value_name = "SHARE", value_parser = parse_share, default_value_t = 0.001)]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, default_value_t = DEFAULT_SAMPLE)]
     pub gossip_sample: f64,
 }
 
@@ -75,9 +74,9 @@ pub enum SubnetTerm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RelayPolicyName {
-    /// What was accepted, and nothing else.
+    /// What has been verified, and nothing else
     Strict,
-    /// Also what is merely unverifiable, once several networks sent it.
+    /// Also what passed every check that needs no state, once it came from several networks
     Corroborated,
 }
 
@@ -170,7 +169,7 @@ impl Default for GossipConfig {
             data_columns: SubnetChoice::Auto,
             sync_subnets: SubnetChoice::Auto,
             corroborating_copies: None,
-            sample: 0.001,
+            sample: DEFAULT_SAMPLE,
         }
     }
 }
@@ -294,3 +293,6 @@ const NONE: &str = "none";
 const ALL: &str = "all";
 const TOPICS: &str = "topics";
 const DEFAULT_COPIES: u8 = 2;
+
+/// About three events a second when each of the 2,800 attestations a second of mainnet is heard.
+const DEFAULT_SAMPLE: f64 = 0.001;

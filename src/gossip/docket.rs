@@ -147,7 +147,10 @@ impl Docket {
     fn overdue(&self, now: Instant) -> Vec<Case> {
         let mut waiting = self.waiting();
         let mut overdue = Vec::new();
-        while let Some((_, message_id)) = waiting.deadlines.pop_front_if(|(deadline, _)| *deadline <= now) {
+        while let Some((deadline, message_id)) = waiting.deadlines.front().copied()
+            && deadline <= now
+        {
+            waiting.deadlines.pop_front();
             overdue.extend(waiting.cases.remove(&message_id));
         }
         overdue

@@ -42,7 +42,7 @@ pub struct GossipSettings<'a> {
     /// What the router brings.
     pub ends: GossipEnds,
     /// What to take part in.
-    pub plan: watch::Receiver<Plan>,
+    pub plan: watch::Receiver<Arc<Plan>>,
     /// The slot and fork in force.
     pub now: watch::Receiver<ChainNow>,
 }

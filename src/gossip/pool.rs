@@ -22,7 +22,12 @@ use crate::time::milliseconds;
 const BATCH: usize = 64;
 
 /// Starts the threads; they end when the router is gone. One core is left to the network.
-pub(super) fn start(messages: mpsc::Receiver<GossipMessage>, docket: &Arc<Docket>, settler: &Arc<Settler>, tasks: &TaskGroup) {
+pub(super) fn start(
+    messages: mpsc::Receiver<GossipMessage>,
+    docket: &Arc<Docket>,
+    settler: &Arc<Settler>,
+    tasks: &TaskGroup,
+) {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let messages = Arc::new(Mutex::new(messages));
     for _ in 0..cores.saturating_sub(1).max(1) {
@@ -63,7 +68,7 @@ impl Worker {
         // bytes from a peer must not end us: a panic is a bug of ours, said aloud, and costs nobody anything
         let Ok(judgement) = catch_unwind(AssertUnwindSafe(judge)) else {
             tracing::error!(topic = %case.message.topic, message_id = %case.message_id(), "judging panicked; this is a bug");
-            return self.settler.settle(case, IgnoreReason::Overflow.into());
+            return self.settler.settle(case, IgnoreReason::OwnFault.into());
         };
         match judgement {
             Ok(passed) => {

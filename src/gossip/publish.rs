@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::checks::Judgement;
 use super::judge::Judge;
-use super::verdict::{IgnoreReason, RejectReason, Verdict};
+use super::verdict::{IgnoreReason, Verdict};
 use crate::chain::ForkSchedule;
 use crate::events::{Events, NodeEvent};
 use crate::fault::{Classify, Fault};
 use crate::switch::{self, Published, SwitchHandle};
 use crate::time::SlotClock;
-use crate::types::{ForkDigest, GossipTopic, TopicName};
+use crate::types::{GossipTopic, TopicName};
 
 /// Why a message was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,25 +69,23 @@ impl Publisher {
     /// The topic on which the message passes the rules. Only whoever publishes knows that it is valid: what passes is
     /// remembered as seen.
     async fn judged(&self, name: TopicName, ssz: Vec<u8>) -> Result<(GossipTopic, Vec<u8>), PublishError> {
-        let (judge, digests, now_ms) = (self.judge.clone(), self.digests(), self.clock.now_ms());
+        let (judge, now_ms) = (self.judge.clone(), self.clock.now_ms());
+        let digests = self.schedule.accepted_digests(self.clock.slot().unwrap_or_default());
         let judging = spawn_blocking(move || {
-            let mut judgement: Judgement = Err(RejectReason::UnknownTopic.into());
-            for fork_digest in digests {
+            let mut refusal = None;
+            for fork_digest in digests.iter() {
                 let topic = GossipTopic { fork_digest, name };
-                judgement = judge.judge(topic, &ssz, now_ms);
-                if let Ok(passed) = &judgement {
-                    judge.record(passed, now_ms);
-                    return Ok((topic, ssz));
+                match judge.judge(topic, &ssz, now_ms) {
+                    Ok(passed) => {
+                        judge.record(&passed, now_ms);
+                        return Ok((topic, ssz));
+                    }
+                    // near a boundary the message may be of its other side; what the digest in force says is told
+                    Err(verdict) => refusal = refusal.or(Some(verdict)),
                 }
             }
-            Err(judgement.err().unwrap_or(Verdict::Ignore(IgnoreReason::WrongFork)))
+            Err(refusal.unwrap_or(Verdict::Ignore(IgnoreReason::WrongFork)))
         });
         judging.await.map_err(|_| switch::PublishError::Stopped)?.map_err(PublishError::Refused)
-    }
-
-    /// The digest in force last, so that its verdict is told: near a boundary the message may be of its other side.
-    fn digests(&self) -> Vec<ForkDigest> {
-        let accepted = self.schedule.accepted_digests(self.clock.slot().unwrap_or_default());
-        accepted.neighbour.into_iter().chain([accepted.current]).collect()
     }
 }

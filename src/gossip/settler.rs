@@ -129,8 +129,11 @@ impl Settler {
     pub(super) fn give_up_waiting(&self) {
         let forgotten: Vec<_> = {
             let mut undecided = self.undecided();
-            let late: Vec<_> =
-                undecided.iter().filter(|(_, receipt)| receipt.since.elapsed() > OUTCOME_PATIENCE).map(|(id, _)| *id).collect();
+            let late: Vec<_> = undecided
+                .iter()
+                .filter(|(_, receipt)| receipt.since.elapsed() > OUTCOME_PATIENCE)
+                .map(|(id, _)| *id)
+                .collect();
             late.iter().filter_map(|message_id| undecided.remove(message_id)).collect()
         };
         for Receipt { event, .. } in forgotten {

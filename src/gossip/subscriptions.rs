@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::custody::{covered_groups, sampled_columns};
-use super::presence::{count_in, names_in};
 use super::subnets::subscribed_subnets;
+use super::topic::row;
 use crate::chain::{Boundary, ChainConfig, ForkSchedule};
 use crate::config::{GossipConfig, SubnetChoice};
 use crate::types::{Attnets, Epoch, ForkName, GossipTopic, MetaData, NodeId, Syncnets, TopicKind, TopicName};
@@ -79,7 +79,7 @@ impl Subscriptions {
     #[must_use]
     pub fn new(node_id: NodeId, choices: &GossipConfig, chain: &ChainConfig, schedule: Arc<ForkSchedule>) -> Self {
         let has_columns = choices.topics.contains(&TopicKind::DataColumnSidecar)
-            && schedule.boundaries().any(|boundary| count_in(TopicKind::DataColumnSidecar, boundary.fork) > 0);
+            && schedule.boundaries().any(|boundary| row(TopicKind::DataColumnSidecar).count_in(boundary.fork) > 0);
         let requirement = chain.custody_requirement();
         let (columns, custody_group_count) = match &choices.data_columns {
             _ if !has_columns => Default::default(),
@@ -164,11 +164,11 @@ impl Subscriptions {
             // global topics, and blobs, which every node takes
             (_, _) => true,
         };
-        self.topics.iter().flat_map(move |kind| names_in(*kind, fork)).filter(is_ours)
+        self.topics.iter().flat_map(move |kind| row(*kind).names_in(fork)).filter(is_ours)
     }
 
     fn is_joined(&self, kind: TopicKind, fork: ForkName) -> bool {
-        self.topics.contains(&kind) && count_in(kind, fork) > 0
+        self.topics.contains(&kind) && row(kind).count_in(fork) > 0
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::settler::Settler;
 use super::tally::Arrivals;
-use super::verdict::{IgnoreReason, Verdict};
+use super::verdict::{IgnoreReason, RejectReason, Verdict};
 use crate::events::NodeEvent;
 use crate::switch::{GossipCounts, KindCounts};
 use crate::types::{Slot, TopicKind};
@@ -82,9 +82,10 @@ pub(super) fn emit(slot: Slot, counts: &GossipCounts, topics: usize, settler: &S
 /// Tells what came of one kind, if anything did or could.
 fn emit_kind(slot: Slot, kind: TopicKind, counts: &KindCounts, settler: &Settler) -> Verdicts {
     let mut judged = settler.tally.take_verdicts(kind);
-    if counts.overflow > 0 {
-        judged.push((IgnoreReason::Overflow.into(), counts.overflow));
-    }
+    // these never reached a judge
+    let unjudged =
+        [(IgnoreReason::Overflow.into(), counts.overflow), (RejectReason::BadSnappy.into(), counts.undecodable)];
+    judged.extend(unjudged.into_iter().filter(|(_, messages)| *messages > 0));
     let mut verdicts = Verdicts::default();
     for (verdict, messages) in judged {
         verdicts.add(verdict, messages);

@@ -14,7 +14,6 @@ use super::settler::Settler;
 use super::subscriptions::Plan;
 use super::summary;
 use super::topic::row;
-use super::verdict::RejectReason;
 use crate::chain::{ChainNow, ForkSchedule};
 use crate::events::NodeEvent;
 use crate::switch::{RouterEvent, SwitchHandle, TopicSubscription};
@@ -29,7 +28,7 @@ pub(super) struct GossipTask {
     pub(super) docket: Arc<Docket>,
     pub(super) router_events: mpsc::Receiver<RouterEvent>,
     /// What to take part in; **newest wins**.
-    pub(super) plan: watch::Receiver<Plan>,
+    pub(super) plan: watch::Receiver<Arc<Plan>>,
     /// **Newest wins**.
     pub(super) now: watch::Receiver<ChainNow>,
     /// Peers whose gossip score is too low to keep them; **drop**: the router reports them again.
@@ -92,12 +91,7 @@ impl GossipTask {
         let boundary = self.schedule.boundaries().find(|boundary| boundary.fork_digest == topic.fork_digest)?;
         let row = row(topic.name.kind());
         let bounds = row.bounds(boundary.fork)?;
-        Some(TopicSubscription {
-            topic,
-            max_ssz_bytes: bounds.max,
-            score: row.score,
-            corroborable: row.corroborable,
-        })
+        Some(TopicSubscription { topic, max_ssz_bytes: bounds.max, score: row.score, corroborable: row.corroborable })
     }
 
     /// A slot has begun: the one before is summarized.
@@ -111,17 +105,17 @@ impl GossipTask {
         }
     }
 
-    fn on_router_event(&mut self, event: RouterEvent) {
+    fn on_router_event(&self, event: RouterEvent) {
         match event {
-            RouterEvent::Undecodable { peer_id, topic, message_id, reason, size_bytes } => {
-                self.settler.tally.count(topic.name.kind(), RejectReason::from(reason).into());
+            // counted by the router
+            RouterEvent::Undecodable { peer_id, topic, message_id, reason, wire_bytes } => {
                 self.settler.events.emit(NodeEvent::GossipRejected {
                     peer_id,
                     topic,
                     topic_kind: topic.name.kind(),
-                    reason: RejectReason::from(reason).as_str(),
+                    reason: reason.as_str(),
                     message_id: Some(message_id),
-                    size_bytes,
+                    size_bytes: wire_bytes,
                 });
             }
             RouterEvent::Corroborated { message_id, topic, relayed, .. } => {

@@ -6,7 +6,7 @@ use super::checks::{CheckContext, Judgement};
 use super::topics;
 use crate::switch::TopicScore;
 use crate::types::containers::sizes::{MessageType, SszSize};
-use crate::types::{ForkName, TopicKind};
+use crate::types::{ForkName, TopicKind, TopicName};
 
 /// A kind of topic.
 #[derive(Debug)]
@@ -37,6 +37,17 @@ impl Topic {
         self.since <= fork && self.until.is_none_or(|until| fork < until)
     }
 
+    /// How many topics of the kind a fork has: none where it lacks the kind.
+    #[must_use]
+    pub fn count_in(&self, fork: ForkName) -> u16 {
+        if self.exists_in(fork) { (self.subnets)(fork) } else { 0 }
+    }
+
+    /// The names of the kind's topics in a fork.
+    pub(super) fn names_in(&self, fork: ForkName) -> impl Iterator<Item = TopicName> + use<> {
+        TopicName::all_of(self.kind).take(usize::from(self.count_in(fork)))
+    }
+
     /// The size of its message's SSZ in a fork, bytes; `None` where the fork does not have it.
     #[must_use]
     pub fn bounds(&self, fork: ForkName) -> Option<SszSize> {
@@ -48,4 +59,20 @@ impl Topic {
 #[must_use]
 pub fn row(kind: TopicKind) -> &'static Topic {
     topics::ALL[kind as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_come_and_go_with_their_forks() {
+        let counts = |kind| ForkName::ALL.map(|fork| row(kind).names_in(fork).count());
+        assert_eq!(counts(TopicKind::BeaconAttestation), [64; 9]);
+        assert_eq!(counts(TopicKind::SyncCommittee), [0, 4, 4, 4, 4, 4, 4, 4, 4]);
+        assert_eq!(counts(TopicKind::BlsToExecutionChange), [0, 0, 0, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(counts(TopicKind::BlobSidecar), [0, 0, 0, 0, 6, 9, 0, 0, 0]);
+        assert_eq!(counts(TopicKind::DataColumnSidecar), [0, 0, 0, 0, 0, 0, 128, 128, 128]);
+        assert_eq!(counts(TopicKind::ExecutionPayload), [0, 0, 0, 0, 0, 0, 0, 1, 1]);
+    }
 }

@@ -84,6 +84,8 @@ reasons! {
         Unanswered = "unanswered",
         /// Whoever judges for us said so.
         Judged = "judged",
+        /// A fault of our own kept it from being judged.
+        OwnFault = "own_fault",
         /// Too much waited to be judged.
         Overflow = "overflow",
         /// Of a slot or an epoch that has not begun.

@@ -67,7 +67,7 @@ impl Observer for Recorder {
     fn observe(&self, event: &NodeEvent) {
         self.events.emitted.inc([event.name()]);
         match event {
-            // counted by name above; their other fields are for reading
+            // counted by name above, and what is rejected by `gossip.judged`; their other fields are for reading
             NodeEvent::NodeStarted { .. }
             | NodeEvent::NodeWaitingForGenesis { .. }
             | NodeEvent::NodeStopping { .. }
@@ -76,6 +76,7 @@ impl Observer for Recorder {
             | NodeEvent::ListenClosed { .. }
             | NodeEvent::DiscoveryAddressChanged { .. }
             | NodeEvent::GossipTopicsChanged { .. }
+            | NodeEvent::GossipRejected { .. }
             | NodeEvent::RpcReportDropped { .. } => {}
             // its peer counts are summed from `peer_ready`
             NodeEvent::NodeHeartbeat { dialing, queued, table_size, .. } => {
@@ -159,8 +160,6 @@ impl Observer for Recorder {
                 self.rpc.requests.inc([method, result]);
                 self.rpc.request_duration.observe(duration_ms / 1000.0, [method]);
             }
-            // counted with its verdict, below
-            NodeEvent::GossipRejected { .. } => {}
             NodeEvent::GossipReceived { topic_kind, slot_offset_ms, .. } => {
                 if let Some(offset_ms) = slot_offset_ms {
                     self.gossip.arrival.observe((*offset_ms).max(0) as f64 / 1000.0, [topic_kind.as_str()]);

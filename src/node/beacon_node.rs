@@ -23,7 +23,6 @@ use crate::metrics::{self, BindError, Metrics};
 use crate::store::{DataDir, Identity, StoreError};
 use crate::tasks::TaskGroup;
 use crate::time::milliseconds;
-use crate::types::Enr;
 
 /// Why the daemon could not start; each text names the flag or file to change.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +117,7 @@ impl BeaconNode {
         let libp2p = libp2p::metrics::Metrics::new(self.metrics.registry_mut());
         let (node, handle) = self.builder()?.metrics(libp2p).build(&self.tasks).await?;
         self.keep_enr(&node)?;
+        self.keep_metadata(&node)?;
 
         let snapshot = handle.snapshot();
         let addresses: Vec<_> =
@@ -146,7 +146,6 @@ impl BeaconNode {
 
     fn builder(&self) -> Result<Eth2NodeBuilder, StartError> {
         let config = &self.config;
-        let stored = self.data_dir.load_metadata()?;
         let builder = Eth2NodeBuilder::new(
             self.data_dir.identity().clone(),
             self.chain.clone(),
@@ -155,37 +154,58 @@ impl BeaconNode {
             config.discovery.clone(),
             config.peers.clone(),
         );
-        let metadata = crate::store::sequence::next_metadata(
-            stored.as_ref(),
-            builder.metadata(),
-            self.data_dir.first_metadata_sequence(),
-        );
-        self.data_dir.save_metadata(&metadata)?;
-        let first_enr_seq = self.data_dir.first_enr_sequence();
-        Ok(builder.events(self.events.clone()).continues(self.data_dir.load_enr()?, first_enr_seq, metadata.seq_number))
+        let data_dir = &self.data_dir;
+        let builder = builder
+            .gossip(config.gossip.clone())
+            .events(self.events.clone())
+            .continues_enr(data_dir.load_enr()?, data_dir.first_enr_sequence())
+            .continues_metadata(data_dir.load_metadata()?, data_dir.first_metadata_sequence());
+        data_dir.save_metadata(&builder.metadata())?;
+        Ok(builder)
     }
 
     /// Keeps our record on disk, now and whenever it changes.
-    fn keep_enr(&self, node: &Eth2Node) -> Result<(), StartError> {
-        let mut records = node.discovery.subscribe_enr();
-        self.data_dir.save_enr(&records.borrow_and_update())?;
+    fn keep_enr(&self, node: &Eth2Node) -> Result<(), StoreError> {
+        self.keep("keep_enr", node.discovery.subscribe_enr(), DataDir::save_enr)
+    }
+
+    /// Keeps our metadata on disk, now and whenever it changes.
+    fn keep_metadata(&self, node: &Eth2Node) -> Result<(), StoreError> {
+        self.keep("keep_metadata", node.metadata.subscribe(), DataDir::save_metadata)
+    }
+
+    fn keep<T: Clone + Send + Sync + 'static>(
+        &self,
+        name: &'static str,
+        mut values: watch::Receiver<T>,
+        save: Save<T>,
+    ) -> Result<(), StoreError> {
+        save(&self.data_dir, &values.borrow_and_update())?;
         let (data_dir, token) = (self.data_dir.clone(), self.tasks.token().clone());
-        self.tasks.spawn("keep_enr", async move {
+        self.tasks.spawn(name, async move {
             // none: cancelled; the last change may be lost, and is made again at the next start
-            let _ = token.run_until_cancelled(keep_records(records, data_dir)).await;
+            let _ = token.run_until_cancelled(keep_values(values, data_dir, name, save)).await;
         });
         Ok(())
     }
 }
 
-async fn keep_records(mut records: watch::Receiver<Enr>, data_dir: Arc<DataDir>) {
-    while records.changed().await.is_ok() {
-        let record = records.borrow_and_update().clone();
+/// Writes a value to the data directory; blocks.
+type Save<T> = fn(&DataDir, &T) -> Result<(), StoreError>;
+
+async fn keep_values<T: Clone + Send + Sync + 'static>(
+    mut values: watch::Receiver<T>,
+    data_dir: Arc<DataDir>,
+    name: &'static str,
+    save: Save<T>,
+) {
+    while values.changed().await.is_ok() {
+        let value = values.borrow_and_update().clone();
         let data_dir = data_dir.clone();
-        match tokio::task::spawn_blocking(move || data_dir.save_enr(&record)).await {
+        match tokio::task::spawn_blocking(move || save(&data_dir, &value)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "our record could not be saved"),
-            Err(error) => tracing::error!(%error, "saving our record died"),
+            Ok(Err(error)) => tracing::error!(%error, name, "what we tell of ourselves could not be saved"),
+            Err(error) => tracing::error!(%error, name, "saving what we tell of ourselves died"),
         }
     }
 }

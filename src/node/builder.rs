@@ -25,21 +25,22 @@ use super::local::LocalChain;
 use super::places::Places;
 use super::report::{REPORTS, Responder};
 use crate::chain::{ChainClock, ChainConfig, ChainHead, ForkSchedule};
-use crate::config::{DiscoveryConfig, ListenConfig, PeersConfig, TransportConfig};
+use crate::config::{DiscoveryConfig, GossipConfig, ListenConfig, PeersConfig, TransportConfig};
 use crate::discovery::{
     BoundSockets, Discovery, DiscoverySettings, Discv5Discovery, EnrContent, EnrError, MemoryDirectory,
     MemoryDiscovery, Predicate, Reach, StartError as DiscoveryError, build_enr,
 };
 use crate::events::Events;
+use crate::gossip::{Duties, Gossip, GossipSettings, Subscriptions};
 use crate::handshake::HandshakeRegistry;
 use crate::peers::{DialQueue, DialQueueConfig, Limits, Peers, Source};
 use crate::rpc::{RpcLimits, RpcServer, methods};
-use crate::store::Identity;
-use crate::switch::{ListenError, Switch, SwitchEnds, SwitchLimits, SwitchSettings};
+use crate::store::{Identity, sequence};
+use crate::switch::{ListenError, RelayPolicy, RouterSettings, Switch, SwitchEnds, SwitchLimits, SwitchSettings};
 use crate::tasks::TaskGroup;
 use crate::time::SlotClock;
 use crate::transport::{self, TransportError};
-use crate::types::{Attnets, Enr, KnownPeer, MetaData, Multiaddr, Syncnets};
+use crate::types::{Enr, KnownPeer, MetaData, Multiaddr};
 
 /// Candidates that discovery found and the node has not taken; **wait**: lookups pause.
 ///
@@ -87,10 +88,12 @@ pub struct Eth2NodeBuilder {
     find: Find,
     discovery: DiscoveryConfig,
     peers: PeersConfig,
+    gossip: GossipConfig,
     registry: HandshakeRegistry,
     previous_enr: Option<Enr>,
     first_enr_seq: u64,
-    metadata_seq: u64,
+    previous_metadata: Option<MetaData>,
+    first_metadata_seq: u64,
     metrics: Option<Libp2pMetrics>,
     seed: u64,
 }
@@ -117,10 +120,12 @@ impl Eth2NodeBuilder {
             find,
             discovery,
             peers,
+            gossip: GossipConfig::default(),
             registry: HandshakeRegistry::eth2(),
             previous_enr: None,
             first_enr_seq: 1,
-            metadata_seq: 0,
+            previous_metadata: None,
+            first_metadata_seq: 0,
             metrics: None,
             seed: rand::random(),
         }
@@ -144,10 +149,21 @@ impl Eth2NodeBuilder {
         self
     }
 
-    /// Goes on from what an earlier run left: its record, the number of a record if it left none, and the number of
-    /// its metadata.
-    pub fn continues(mut self, previous_enr: Option<Enr>, first_enr_seq: u64, metadata_seq: u64) -> Self {
-        (self.previous_enr, self.first_enr_seq, self.metadata_seq) = (previous_enr, first_enr_seq, metadata_seq);
+    /// Listens to other topics and subnets on gossip than by default.
+    pub fn gossip(mut self, gossip: GossipConfig) -> Self {
+        self.gossip = gossip;
+        self
+    }
+
+    /// Goes on from the record that an earlier run left; the number is that of a record if it left none.
+    pub fn continues_enr(mut self, previous: Option<Enr>, first_seq: u64) -> Self {
+        (self.previous_enr, self.first_enr_seq) = (previous, first_seq);
+        self
+    }
+
+    /// Goes on from the metadata that an earlier run left; the number is that of metadata if it left none.
+    pub fn continues_metadata(mut self, previous: Option<MetaData>, first_seq: u64) -> Self {
+        (self.previous_metadata, self.first_metadata_seq) = (previous, first_seq);
         self
     }
 
@@ -157,15 +173,18 @@ impl Eth2NodeBuilder {
         self
     }
 
-    /// What this node tells of its subnets and custody, for the record and for metadata alike: no subnets, since no
-    /// topic is joined, and the custody groups that peers insist on, of which nothing is served yet.
+    /// What this node would tell of its subnets and custody if it were built now.
     pub(super) fn metadata(&self) -> MetaData {
-        MetaData {
-            seq_number: self.metadata_seq,
-            attnets: Attnets::default(),
-            syncnets: Some(Syncnets::default()),
-            custody_group_count: Some(self.chain.custody_requirement()),
-        }
+        let subscriptions = self.subscriptions(Arc::new(ForkSchedule::new(&self.chain)));
+        self.numbered(&subscriptions.duties_at(self.clock.epoch()))
+    }
+
+    fn subscriptions(&self, schedule: Arc<ForkSchedule>) -> Subscriptions {
+        Subscriptions::new(self.identity.node_id, &self.gossip, &self.chain, schedule)
+    }
+
+    fn numbered(&self, duties: &Duties) -> MetaData {
+        sequence::next_metadata(self.previous_metadata.as_ref(), duties.metadata(0), self.first_metadata_seq)
     }
 
     /// Opens every socket, starts discovery and puts the rest together. Its tasks run in `tasks`, the node itself
@@ -178,9 +197,11 @@ impl Eth2NodeBuilder {
     pub async fn build(mut self, tasks: &TaskGroup) -> Result<(Eth2Node, NodeHandle), BuildError> {
         let limits = Limits::for_target(self.peers.target);
         let schedule = Arc::new(ForkSchedule::new(&self.chain));
-        let metadata = self.metadata();
+        let subscriptions = self.subscriptions(schedule.clone());
+        let plan = subscriptions.plan_at(self.clock.epoch());
+        let (metadata, told) = watch::channel(self.numbered(&plan.duties));
         let head = ChainHead::Genesis { block_root: self.chain.genesis_block_root };
-        let local = Arc::new(LocalChain::new(self.clock, schedule.clone(), head, metadata.clone()));
+        let local = Arc::new(LocalChain::new(self.clock, schedule.clone(), head, told));
 
         let (transport, muxers) = transport::build(&self.identity.keypair, &self.transports)?;
         let (mut switch, ends) = Switch::new(SwitchSettings {
@@ -190,13 +211,14 @@ impl Eth2NodeBuilder {
             protocols: methods::protocol_ids().collect(),
             limits: switch_limits(&limits),
             metrics: self.metrics.take(),
+            gossip: router_settings(&schedule, &self.chain, relay_policy(&self.gossip)),
         });
         let listening = self.listen(&mut switch).await?;
-        let SwitchEnds { handle: switch_handle, events: switch_events, inbound_streams } = ends;
+        let SwitchEnds { handle: switch_handle, events: switch_events, inbound_streams, gossip: gossip_ends } = ends;
 
-        let discovery = self.start_discovery(&local, &metadata, &listening, tasks).await?;
+        let discovery = self.start_discovery(&local, &plan.duties, &listening, tasks).await?;
 
-        let (clock, now) = ChainClock::new(self.clock, schedule, self.events.clone());
+        let (clock, now) = ChainClock::new(self.clock, schedule.clone(), self.events.clone());
         let (reports_sender, reports) = mpsc::channel(REPORTS);
         let responder = Arc::new(Responder::new(local.clone(), reports_sender, self.events.clone()));
         let server = RpcServer::new(responder, self.events.clone(), tasks.clone(), RpcLimits::default());
@@ -223,6 +245,20 @@ impl Eth2NodeBuilder {
         let (command_sender, commands) = mpsc::channel(COMMANDS);
         let snapshot = NodeSnapshot { enr: Some(discovery.local_enr()), listening, peers: Vec::new() };
         let (snapshot_sender, snapshot) = watch::channel(snapshot);
+        let (plan_sender, plan) = watch::channel(Arc::new(plan));
+        let gossip = GossipSettings {
+            chain: &self.chain,
+            schedule,
+            clock: self.clock,
+            events: self.events.clone(),
+            relay: relay_policy(&self.gossip),
+            sample: self.gossip.sample,
+            switch: switch_handle.clone(),
+            ends: gossip_ends,
+            plan: plan.clone(),
+            now: now.clone(),
+        };
+        let (gossip, low_scores) = Gossip::start(gossip, tasks);
         let fork_since = now.borrow().fork.since;
         let bootnodes = self.boot_nodes();
         let mut node = Eth2Node {
@@ -257,6 +293,10 @@ impl Eth2NodeBuilder {
             candidates,
             now,
             fork_since,
+            subscriptions,
+            plan: plan_sender,
+            low_scores,
+            metadata,
             demand,
             snapshot: snapshot_sender,
             tasks: tasks.clone(),
@@ -267,7 +307,7 @@ impl Eth2NodeBuilder {
         for peer in self.peers.known_peers {
             node.add_known_peer(peer, Source::KnownPeer);
         }
-        Ok((node, NodeHandle { commands: command_sender, snapshot }))
+        Ok((node, NodeHandle { commands: command_sender, snapshot, plan, gossip }))
     }
 
     /// The operator's boot nodes, and the network's own unless the operator gave some.
@@ -310,7 +350,7 @@ impl Eth2NodeBuilder {
     async fn start_discovery(
         &self,
         local: &LocalChain,
-        metadata: &MetaData,
+        duties: &Duties,
         listening: &[Multiaddr],
         tasks: &TaskGroup,
     ) -> Result<Arc<dyn Discovery>, BuildError> {
@@ -318,9 +358,9 @@ impl Eth2NodeBuilder {
         let places = Places::new(&self.listen, &self.discovery.advertise, listening);
         let content = |bound4, bound6| EnrContent {
             eth2: fork.enr_fork_id,
-            attnets: metadata.attnets.clone(),
-            syncnets: metadata.syncnets.clone().unwrap_or_default(),
-            cgc: metadata.custody_group_count.unwrap_or_default(),
+            attnets: duties.attnets.clone(),
+            syncnets: duties.syncnets.clone(),
+            cgc: duties.custody_group_count,
             nfd: fork.nfd,
             ip4: places.endpoint4(bound4),
             ip6: places.endpoint6(bound6),
@@ -407,4 +447,15 @@ fn switch_limits(limits: &Limits) -> SwitchLimits {
         pending_outbound: whole(limits.max_pending_outbound),
         established: whole(limits.max_total.saturating_mul(2).saturating_add(limits.max_pending_inbound)),
     }
+}
+
+/// What is forwarded besides what was accepted.
+fn relay_policy(gossip: &GossipConfig) -> RelayPolicy {
+    gossip.corroborating_copies.map_or(RelayPolicy::Strict, |copies| RelayPolicy::Corroborated { copies })
+}
+
+/// The router knows every digest of the schedule; the first alone has the message ids of phase0.
+fn router_settings(schedule: &ForkSchedule, chain: &ChainConfig, relay: RelayPolicy) -> RouterSettings {
+    let digests = schedule.boundaries().map(|boundary| (boundary.fork_digest, boundary.fork.has_phase0_message_ids()));
+    RouterSettings { digests: digests.collect(), relay, slot_duration: chain.slot_duration }
 }

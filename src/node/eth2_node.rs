@@ -25,16 +25,18 @@ use crate::chain::{ChainNow, check_status};
 use crate::discovery::{Candidate as Found, Discovery, EnrUpdateReason, Predicate, Refusal};
 use crate::events::NodeEvent;
 use crate::fault::{Classify, Fault};
+use crate::gossip::{Duties, Plan, Subscriptions};
 use crate::handshake::{CLOCK_TOLERANCE_SLOTS, LocalView, Rejection};
 use crate::peers::{
     Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, IpGroup, Outcome, Peers,
     Source, Upkeep, UpkeepAction, Want,
 };
 use crate::rpc::Origin;
+use crate::store::sequence;
 use crate::switch::{ConnectionId, DialFailure, RawConnection, StreamOpener, SwitchEvent};
 use crate::tasks::TaskGroup;
 use crate::time::milliseconds;
-use crate::types::{Direction, GoodbyeReason, KnownPeer, Multiaddr, PeerId, StatusMessage};
+use crate::types::{Direction, Epoch, GoodbyeReason, KnownPeer, MetaData, Multiaddr, PeerId, StatusMessage};
 
 /// All goodbyes of a shutdown together.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -91,7 +93,14 @@ pub struct Eth2Node {
     pub(super) commands: mpsc::Receiver<NodeCommand>,
     pub(super) candidates: mpsc::Receiver<Found>,
     pub(super) now: watch::Receiver<ChainNow>,
-    pub(super) fork_since: crate::types::Epoch,
+    pub(super) fork_since: Epoch,
+    pub(super) subscriptions: Subscriptions,
+    /// What we take part in this epoch; **newest wins**. Record, metadata and topics are made of it.
+    pub(super) plan: watch::Sender<Arc<Plan>>,
+    /// What we tell of ourselves; **newest wins**.
+    pub(super) metadata: watch::Sender<MetaData>,
+    /// Peers whose gossip is so bad that they are left.
+    pub(super) low_scores: mpsc::Receiver<PeerId>,
     pub(super) demand: watch::Sender<bool>,
     pub(super) snapshot: watch::Sender<NodeSnapshot>,
     pub(super) tasks: TaskGroup,
@@ -174,6 +183,7 @@ impl Eth2Node {
                 Some(done) = self.errands.join_next() => self.on_errand(done),
                 Some(event) = self.switch_events.recv() => self.on_switch_event(event),
                 Some(command) = self.commands.recv() => self.on_command(command),
+                Some(peer_id) = self.low_scores.recv() => self.on_low_score(peer_id),
                 Ok(()) = self.now.changed() => self.on_slot(),
                 Some(found) = self.candidates.recv(), if self.queue.takes_discovered(Instant::now()) => self.on_candidate(found),
                 () = sleep_until(wakeup) => self.on_wakeup(),
@@ -515,6 +525,14 @@ impl Eth2Node {
         }
     }
 
+    /// The router no longer listens to the peer, and neither do we. It may still dial us: what it sends is judged anew.
+    fn on_low_score(&mut self, peer_id: PeerId) {
+        let Some(record) = self.peers.get(&peer_id) else { return };
+        let goodbye = Some(GoodbyeReason::SCORE_TOO_LOW);
+        let ending = Ending { reason: "gossip_score", goodbye, cause: Cause::Violation };
+        self.end_session(record.connection, ending, goodbye);
+    }
+
     fn on_command(&mut self, command: NodeCommand) {
         match command {
             NodeCommand::AddKnownPeer(peer) => self.add_known_peer(peer, Source::KnownPeer),
@@ -561,6 +579,10 @@ impl Eth2Node {
             self.fork_since = chain.fork.since;
             self.on_fork(&chain);
         }
+        let planned = self.plan.borrow().epoch;
+        if planned != slot.epoch() {
+            self.on_epoch(slot.epoch());
+        }
         // a Status of the other side is accepted near a boundary; past it, whoever sent one must have followed
         let digests = self.handshaker.local.accepted_digests();
         let is_stale = |status: &StatusMessage| !digests.contains(status.fork_digest);
@@ -591,6 +613,31 @@ impl Eth2Node {
         }
         self.queue.forgive(Cause::Incompatible);
         self.peers.refresh_status_all(Instant::now(), &mut self.rng);
+        self.publish();
+    }
+
+    /// Subnets rotate, and topics come and go, when an epoch begins.
+    fn on_epoch(&self, epoch: Epoch) {
+        let plan = Arc::new(self.subscriptions.plan_at(epoch));
+        let former = self.plan.send_replace(plan.clone());
+        if former.duties != plan.duties {
+            self.announce(&plan.duties);
+        }
+    }
+
+    /// Our record and our metadata say what we take part in; peers hear of a new number with the next ping.
+    fn announce(&self, duties: &Duties) {
+        self.metadata.send_modify(|metadata| {
+            *metadata = sequence::next_metadata(Some(metadata), duties.metadata(0), metadata.seq_number);
+        });
+        let updated = self.discovery.update_enr(EnrUpdateReason::Subnets, &mut |content| {
+            content.attnets = duties.attnets.clone();
+            content.syncnets = duties.syncnets.clone();
+            content.cgc = duties.custody_group_count;
+        });
+        if let Err(error) = updated {
+            tracing::error!(%error, "the record does not follow the subnets");
+        }
         self.publish();
     }
 

@@ -1,7 +1,10 @@
 //! What the rest of the program may ask of a running node.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, watch};
 
+use crate::gossip::{Gossip, Plan};
 use crate::types::{Direction, Enr, KnownPeer, Multiaddr, PeerId};
 
 /// Commands that may wait for the node; callers **wait**. 128 × about 400 bytes = 50 KiB.
@@ -35,6 +38,8 @@ pub struct NodeStopped;
 pub struct NodeHandle {
     pub(super) commands: mpsc::Sender<NodeCommand>,
     pub(super) snapshot: watch::Receiver<NodeSnapshot>,
+    pub(super) plan: watch::Receiver<Arc<Plan>>,
+    pub(super) gossip: Gossip,
 }
 
 impl NodeHandle {
@@ -52,5 +57,17 @@ impl NodeHandle {
     #[must_use]
     pub fn snapshot(&self) -> NodeSnapshot {
         self.snapshot.borrow().clone()
+    }
+
+    /// Publishes on gossip, and judges what the node alone cannot.
+    #[must_use]
+    pub const fn gossip(&self) -> &Gossip {
+        &self.gossip
+    }
+
+    /// What the node takes part in on gossip this epoch: its record and metadata say the same.
+    #[must_use]
+    pub fn plan(&self) -> Arc<Plan> {
+        self.plan.borrow().clone()
     }
 }

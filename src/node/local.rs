@@ -1,9 +1,11 @@
-//! What this node says of itself, derived at the moment it is asked: nothing here is stored twice.
+//! What this node says of itself, derived or read at the moment it is asked: nothing here is stored twice.
 //!
 //! Shared by the handshakes, the rpc server and the discovery loop. It follows the fork schedule by the clock alone
 //! and knows no peer.
 
 use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use crate::chain::{AcceptedDigests, ChainHead, ForkSchedule, ForkState, derive_status};
 use crate::handshake::LocalView;
@@ -16,13 +18,19 @@ pub struct LocalChain {
     clock: SlotClock,
     schedule: Arc<ForkSchedule>,
     head: ChainHead,
-    metadata: MetaData,
+    /// **Newest wins**: changed by the node, read for each answer.
+    metadata: watch::Receiver<MetaData>,
 }
 
 impl LocalChain {
     /// Composes the view.
     #[must_use]
-    pub const fn new(clock: SlotClock, schedule: Arc<ForkSchedule>, head: ChainHead, metadata: MetaData) -> Self {
+    pub const fn new(
+        clock: SlotClock,
+        schedule: Arc<ForkSchedule>,
+        head: ChainHead,
+        metadata: watch::Receiver<MetaData>,
+    ) -> Self {
         Self { clock, schedule, head, metadata }
     }
 
@@ -39,7 +47,7 @@ impl LocalView for LocalChain {
     }
 
     fn metadata(&self) -> MetaData {
-        self.metadata.clone()
+        self.metadata.borrow().clone()
     }
 
     fn accepted_digests(&self) -> AcceptedDigests {

@@ -15,7 +15,7 @@ use crate::config::{Advertise, DiscoveryConfig, ListenConfig, ListenOn, PeersCon
 use crate::events::{Events, NodeEvent};
 use crate::handshake::{HandshakeContext, HandshakeRegistry, HandshakeStep, ProtocolInfo, StepOutcome};
 use crate::store::Identity;
-use crate::switch::{Switch, SwitchEnds, SwitchLimits, SwitchSettings};
+use crate::switch::{RouterSettings, Switch, SwitchEnds, SwitchLimits, SwitchSettings};
 use crate::tasks::TaskGroup;
 use crate::transport;
 use crate::types::{Multiaddr, Muxer, PeerId};
@@ -53,7 +53,8 @@ fn stranger(tasks: &TaskGroup) -> anyhow::Result<Stranger> {
     let peer_id = keypair.public().to_peer_id();
     let (transport, muxers) = transport::build(&keypair, &tcp())?;
     let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established: 8 };
-    let settings = SwitchSettings { keypair, transport, muxers, protocols: Vec::new(), limits, metrics: None };
+    let gossip = RouterSettings::default();
+    let settings = SwitchSettings { keypair, transport, muxers, protocols: Vec::new(), limits, metrics: None, gossip };
     let (switch, ends) = Switch::new(settings);
     tasks.spawn("stranger", switch.run(tasks.token().clone()));
     Ok(Stranger { peer_id, ends })

@@ -34,13 +34,17 @@ use tokio_util::sync::CancellationToken;
 pub use libp2p::swarm::ConnectionId;
 
 pub use event::{DialFailure, PeerIdentity, RawConnection, SwitchEvent};
-pub use gossipsub::{Acceptance, GossipMessage, PendingVerdict, TopicScore};
+pub use gossipsub::{
+    Acceptance, GossipCounts, GossipEnds, GossipMessage, KindCounts, PendingVerdict, PublishError, Published,
+    RelayPolicy, RouterEvent, RouterSettings, TopicScore, TopicSubscription, Undecodable,
+};
 pub use streams::{InboundStream, NegotiatedStream, OpenStreamError, StreamOpener};
 
 use crate::fault::describe;
 use crate::transport::{BoxedTransport, MuxerLog, transport_of};
 use crate::types::{Direction, Multiaddr, Muxer, PeerId, Transport};
 use behaviour::{Behaviour, BehaviourEvent};
+use gossipsub::{Router, RouterHandle};
 
 /// Commands that may wait; senders **wait**. 256 × about 300 bytes = 75 KiB.
 const COMMANDS: usize = 256;
@@ -85,6 +89,8 @@ pub struct SwitchSettings {
     pub limits: SwitchLimits,
     /// libp2p's own metric families, if anyone reads them.
     pub metrics: Option<Libp2pMetrics>,
+    /// How gossip is routed.
+    pub gossip: RouterSettings,
 }
 
 /// Why the switch could not listen.
@@ -121,6 +127,7 @@ type DialReply = oneshot::Sender<Result<RawConnection, DialFailure>>;
 #[derive(Clone, Debug)]
 pub struct SwitchHandle {
     commands: mpsc::Sender<Command>,
+    router: RouterHandle,
 }
 
 impl SwitchHandle {
@@ -170,12 +177,14 @@ pub struct SwitchEnds {
     pub events: mpsc::Receiver<SwitchEvent>,
     /// Streams that peers opened come out here.
     pub inbound_streams: mpsc::Receiver<InboundStream>,
+    /// Gossip comes out here.
+    pub gossip: GossipEnds,
 }
 
 impl Switch {
-    /// Composes the swarm; nothing listens yet.
+    /// Composes the swarm; nothing listens yet. Must be called within a tokio runtime.
     pub fn new(settings: SwitchSettings) -> (Self, SwitchEnds) {
-        let SwitchSettings { keypair, transport, muxers, protocols, limits, metrics } = settings;
+        let SwitchSettings { keypair, transport, muxers, protocols, limits, metrics, gossip } = settings;
         let (command_sender, commands) = mpsc::channel(COMMANDS);
         let (events, event_receiver) = mpsc::channel(EVENTS);
         let (inbound, inbound_streams) = mpsc::channel(INBOUND_STREAMS);
@@ -185,7 +194,8 @@ impl Switch {
             .with_max_established(Some(limits.established))
             // two for the moment in which both sides dialled at once; the node keeps one
             .with_max_established_per_peer(Some(2));
-        let behaviour = Behaviour::new(&keypair, limits, protocols, inbound);
+        let (router, router_handle, gossip) = Router::new(gossip);
+        let behaviour = Behaviour::new(&keypair, limits, protocols, inbound, router);
         let config = swarm::Config::with_tokio_executor()
             .with_smart_dial()
             .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS)
@@ -201,8 +211,8 @@ impl Switch {
             dials: HashMap::new(),
             identities: HashMap::new(),
         };
-        let handle = SwitchHandle { commands: command_sender };
-        (switch, SwitchEnds { handle, events: event_receiver, inbound_streams })
+        let handle = SwitchHandle { commands: command_sender, router: router_handle };
+        (switch, SwitchEnds { handle, events: event_receiver, inbound_streams, gossip })
     }
 
     /// Opens one listener and waits until it has an address; returns the first.
@@ -360,7 +370,7 @@ impl Switch {
                     metrics.record(&event);
                 }
             }
-            BehaviourEvent::Gossipsub(event) => {
+            BehaviourEvent::Gossip(event) => {
                 if let Some(metrics) = &self.metrics {
                     metrics.record(&event);
                 }

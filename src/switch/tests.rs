@@ -41,12 +41,13 @@ async fn start((config, listen): (TransportConfig, &str)) -> anyhow::Result<Node
     let peer_id = keypair.public().to_peer_id();
     let (transport, muxers) = transport::build(&keypair, &config)?;
     let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established: 8 };
-    let settings = SwitchSettings { keypair, transport, muxers, protocols: vec![ECHO], limits, metrics: None };
+    let gossip = RouterSettings::default();
+    let settings = SwitchSettings { keypair, transport, muxers, protocols: vec![ECHO], limits, metrics: None, gossip };
     let (mut switch, ends) = Switch::new(settings);
     let address = switch.listen(listen.parse()?, "--port").await?;
     let tasks = TaskGroup::new();
     tasks.spawn_critical("switch", switch.run(tasks.token().clone()));
-    let SwitchEnds { handle, events, inbound_streams: streams } = ends;
+    let SwitchEnds { handle, events, inbound_streams: streams, .. } = ends;
     Ok(Node { peer_id, address, handle, events, streams, tasks })
 }
 
@@ -172,7 +173,8 @@ async fn both_families_share_a_port() -> anyhow::Result<()> {
     let keypair = Keypair::generate_secp256k1();
     let (transport, muxers) = transport::build(&keypair, &tcp(&[Muxer::Yamux]).0)?;
     let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established: 8 };
-    let settings = SwitchSettings { keypair, transport, muxers, protocols: vec![ECHO], limits, metrics: None };
+    let gossip = RouterSettings::default();
+    let settings = SwitchSettings { keypair, transport, muxers, protocols: vec![ECHO], limits, metrics: None, gossip };
     let (mut switch, _ends) = Switch::new(settings);
     let four = switch.listen("/ip4/0.0.0.0/tcp/0".parse()?, "--port").await?;
     let port = four.iter().find_map(|part| match part {

@@ -139,6 +139,14 @@ impl ForkName {
         Self::Heze,
     ];
 
+    /// Whether the ids of gossip messages leave out the topic.
+    ///
+    /// [spec v1.6.0, message id](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/p2p-interface.md#topics-and-messages)
+    #[must_use]
+    pub const fn has_phase0_message_ids(self) -> bool {
+        matches!(self, Self::Phase0)
+    }
+
     /// The specification's lower-case name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -3,7 +3,7 @@
 //! | file | what it shows |
 //! | --- | --- |
 //! | `joining` | three daemons and a whole network find each other from one record |
-//! | `restart` | identity and records outlive `kill -9`, and so do the peers |
+//! | `restart` | identity, records and what they say outlive `kill -9`, and so do the peers |
 //! | `shutdown` | signals, goodbyes, exit codes |
 //! | `refusals` | a start that cannot succeed ends in one line that names what to change |
 //! | `observing` | log lines, the log file, metrics |

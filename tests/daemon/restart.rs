@@ -6,13 +6,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use beacond::store;
+use beacond::discovery::EnrExt;
+use beacond::gossip::{next_rotation, subscribed_subnets};
+use beacond::store::{self, DataDir};
+use beacond::time::unix_now_ms;
+use beacond::types::Epoch;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::daemon::{Daemon, end_all};
+use crate::daemon::{Daemon, PATIENCE, end_all};
+use crate::network;
+use crate::process::Line;
 use crate::testbed::{self, Testbed};
 
 /// From the death to a completed handshake.
@@ -23,6 +29,9 @@ const KILLS: usize = 20;
 const DIRECTORIES: usize = 4;
 
 const SEED: u64 = 9000;
+
+/// An epoch of eight seconds.
+const SLOT_MS: u64 = 250;
 
 /// Over TCP the other side sees the death at once, over QUIC only by the silence.
 const TRANSPORTS: [&str; 2] = ["tcp", "quic"];
@@ -160,6 +169,53 @@ fn no_kill_during_start_up_damages_a_file() -> Result<()> {
             ensure_no_leftovers(&bed.path(&name)).with_context(|| format!("seed {SEED}, directory {directory}"))?;
         }
         eprintln!("daemon: {KILLS} times kill -9 within {:.0?} of the start", start_up.mul_f64(1.2));
+        Ok(())
+    })
+}
+
+#[test]
+fn what_a_daemon_says_of_its_subnets_is_kept_when_they_change() -> Result<()> {
+    testbed::run(|bed| {
+        let subnets = |node_id, epoch| subscribed_subnets(&node_id, epoch);
+        let named = |name: usize| -> Result<_> {
+            let node_id = DataDir::open(&bed.path(&name.to_string()))?.identity().node_id;
+            Ok((name.to_string(), node_id, next_rotation(&node_id, Epoch(0))))
+        };
+        let identities: Vec<_> = (0..20).map(named).collect::<Result<_>>()?;
+        let moves = |(_, node_id, rotation): &&(_, _, _)| subnets(*node_id, Epoch(0)) != subnets(*node_id, *rotation);
+        let (name, node_id, rotation) = identities.iter().find(moves).context("no identity moves")?;
+
+        let mut config = network::fulu_config();
+        config.insert("SLOT_DURATION_MS".to_owned(), json!(SLOT_MS));
+        let until_rotation = rotation.start_slot().0 * SLOT_MS;
+        let genesis_time = (unix_now_ms() + 8000 - until_rotation) / 1000;
+        network::write(bed.network().to_owned(), &config, &network::genesis_head(genesis_time))?;
+
+        let daemon = bed.start(name, &[])?;
+        let path = bed.path(name);
+        let number = || -> Result<_> {
+            let stored: Value = serde_json::from_slice(&fs::read(path.join("metadata.json"))?)?;
+            stored["seq_number"].as_u64().context("metadata without a number")
+        };
+        let before = number()?;
+        let is_it = |line: &Line| line.event() == "enr.updated" && line.field("reason") == "subnets";
+        daemon.log().wait_for("other subnets", PATIENCE, is_it)?;
+        let is_kept = || {
+            let record = store::read_enr(&path)?.context("no record")?;
+            Ok((number()? == before + 1 && record.seq() > daemon.enr.seq()).then_some(()))
+        };
+        daemon.log().poll("both on disk", PATIENCE, is_kept)?;
+        daemon.kill()?;
+
+        let dir = DataDir::open(&path)?;
+        let enr = dir.load_enr()?.context("no record")?;
+        let metadata = dir.load_metadata()?.context("no metadata")?;
+        let kept: Vec<_> =
+            metadata.attnets.iter().enumerate().filter(|(_, bit)| *bit).map(|(subnet, _)| subnet).collect();
+        let mut expected = subnets(*node_id, *rotation).map(usize::from);
+        expected.sort_unstable();
+        ensure!(kept == expected, "{kept:?} instead of {expected:?}");
+        ensure!(enr.attnets().as_ref() == Some(&metadata.attnets), "record and metadata differ: {enr}");
         Ok(())
     })
 }

@@ -197,7 +197,7 @@ async fn a_peer_that_sends_what_is_invalid_is_cut_off_and_the_others_stay() -> R
     let rejected = judge.count(|event| {
         matches!(event, NodeEvent::GossipRejected { peer_id, reason, .. } if *peer_id == hostile_id && *reason == "bad_timestamp")
     });
-    assert!(rejected >= 10, "{rejected}");
+    assert!(rejected > 1, "one mistake must not cost a peer: {rejected}");
     assert_eq!(judge.peers(), [honest.peer_id]);
     Ok(())
 }
@@ -206,10 +206,9 @@ async fn a_peer_that_sends_what_is_invalid_is_cut_off_and_the_others_stay() -> R
 async fn the_router_forgets_peers_that_are_gone() -> Result<()> {
     let chain = quick(84);
     let mut stayer = joined(&chain, gossip(), &[]).await?;
-    let mut leaver = joined(&chain, gossip(), &[&stayer]).await?;
+    let leaver = joined(&chain, gossip(), &[&stayer]).await?;
     meshed(&mut stayer, TopicKind::BeaconAttestation, 1).await?;
     let leaver_id = leaver.peer_id;
-    leaver.met(&mut stayer).await.ok();
     leaver.kill().await?;
     stayer.gone(leaver_id).await?;
     let known = |event: &NodeEvent, wanted: usize| matches!(event, NodeEvent::GossipSlotSummarized { router_peers, .. } if *router_peers == wanted);

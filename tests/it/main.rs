@@ -10,4 +10,5 @@ mod gossip;
 mod handshake;
 mod hostile;
 mod recovery;
+mod subscriptions;
 mod support;

@@ -56,7 +56,7 @@ fn a_node_by_default_is_in_two_subnets_and_samples_twice_what_it_keeps() {
     assert_eq!(bits(&duties.syncnets), BTreeSet::from([0, 1, 2, 3]));
     assert_eq!((duties.custody_group_count, &duties.columns), (4, &custody_groups(&node_id, 8)));
     let global = TopicKind::ALL.iter().filter(|kind| kind.subnets().is_none());
-    let in_fulu = global.filter(|kind| count_in(**kind, ForkName::Fulu) > 0).count();
+    let in_fulu = global.filter(|kind| row(**kind).count_in(ForkName::Fulu) > 0).count();
     assert_eq!((in_fulu, topics.len()), (9, 9 + 2 + 4 + 8));
 }
 
@@ -175,7 +175,7 @@ proptest! {
         let count = metadata.custody_group_count.unwrap_or_default();
         let custody = |count| custody_groups(&NodeId::new(&node_id), count);
         let columns = joined(TopicKind::DataColumnSidecar);
-        let has_columns = count_in(TopicKind::DataColumnSidecar, current.fork) > 0;
+        let has_columns = row(TopicKind::DataColumnSidecar).count_in(current.fork) > 0;
         prop_assert!(!has_columns || columns.is_superset(&custody(count)));
         if choices.data_columns != SubnetChoice::Auto && has_columns {
             prop_assert!(count == 128 || !columns.is_superset(&custody(count + 1)));
@@ -188,7 +188,7 @@ proptest! {
             boundary.epoch.0 <= epoch + 2 && end.is_none_or(|end| epoch < end + 2)
         }).map(|(_, boundary)| boundary.fork_digest).collect();
         if choices.topics.contains(&TopicKind::BeaconBlock) {
-            prop_assert_eq!(digests(&topics), held.clone());
+            prop_assert_eq!(&digests(&topics), &held);
         }
         prop_assert!(digests(&topics).is_subset(&held));
 
@@ -197,7 +197,7 @@ proptest! {
             let fork = boundaries.iter().find(|boundary| boundary.fork_digest == topic.fork_digest).map(|it| it.fork);
             let kind = topic.name.kind();
             prop_assert!(choices.topics.contains(&kind));
-            let count = count_in(kind, fork.unwrap());
+            let count = row(kind).count_in(fork.unwrap());
             prop_assert!(count > 0 && topic.name.subnet().is_none_or(|subnet| subnet < count), "{}", topic);
         }
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::types::{ForkName, Root, Slot};
 
 /// A block around a fork's body.
-#[derive(Clone, Debug, PartialEq, Encode, Decode, TreeHash)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode, TreeHash)]
 pub struct BeaconBlock<B: Container> {
     /// When it was to be proposed.
     pub slot: Slot,

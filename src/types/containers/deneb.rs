@@ -82,7 +82,7 @@ pub struct BlobIdentifier {
 }
 
 /// A block of the execution layer, until Fulu. SSZ, from 528 bytes.
-#[derive(Clone, Debug, PartialEq, Encode, Decode, TreeHash)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode, TreeHash)]
 pub struct ExecutionPayload {
     pub parent_hash: Hash32,
     pub fee_recipient: ExecutionAddress,

@@ -105,7 +105,7 @@ pub struct ExecutionRequests {
 }
 
 /// What a block of Electra and Fulu holds. SSZ, from 936 bytes.
-#[derive(Clone, Debug, PartialEq, Encode, Decode, TreeHash)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode, TreeHash)]
 pub struct BeaconBlockBody {
     pub randao_reveal: BlsSignature,
     pub eth1_data: Eth1Data,

@@ -6,7 +6,9 @@ use beacond::config::TransportConfig;
 use beacond::events::Events;
 use beacond::rpc::codec::{SizeBounds, encode_message, read_message};
 use beacond::rpc::{Method, RpcTimeouts, call, methods};
-use beacond::switch::{InboundStream, RawConnection, Switch, SwitchEnds, SwitchEvent, SwitchLimits, SwitchSettings};
+use beacond::switch::{
+    InboundStream, RawConnection, RouterSettings, Switch, SwitchEnds, SwitchEvent, SwitchLimits, SwitchSettings,
+};
 use beacond::tasks::TaskGroup;
 use beacond::time::SlotClock;
 use beacond::transport;
@@ -83,7 +85,8 @@ impl Hostile {
         let transports = TransportConfig { tcp: true, quic: false, muxers: vec![Muxer::Yamux] };
         let (transport, muxers) = transport::build(&keypair, &transports)?;
         let limits = SwitchLimits { pending_inbound: 64, pending_outbound: 64, established: 64 };
-        let settings = SwitchSettings { keypair, transport, muxers, protocols, limits, metrics: None };
+        let gossip = RouterSettings::default();
+        let settings = SwitchSettings { keypair, transport, muxers, protocols, limits, metrics: None, gossip };
         let (mut switch, ends) = Switch::new(settings);
         let address = switch.listen("/ip4/127.0.0.1/tcp/0".parse()?, "--port").await?;
         let tasks = TaskGroup::new();
@@ -162,6 +165,13 @@ impl Hostile {
         let RawConnection { opener, peer_id, .. } = connection;
         let (timeouts, events) = (RpcTimeouts::default(), Events::default());
         Ok(call::<methods::Status>(opener, *peer_id, &script.status, &timeouts, &events).await?)
+    }
+
+    /// Asks over a connection for metadata, in the newest version.
+    pub(crate) async fn ask_metadata(&self, connection: &RawConnection) -> Result<MetaData> {
+        let RawConnection { opener, peer_id, .. } = connection;
+        let (timeouts, events) = (RpcTimeouts::default(), Events::default());
+        Ok(call::<methods::Metadata>(opener, *peer_id, &(), &timeouts, &events).await?)
     }
 
     /// Sends these bytes as a whole request and returns the whole answer.

@@ -33,8 +33,8 @@ pub(crate) struct Options {
     pub(crate) boot_nodes: Vec<KnownPeer>,
     pub(crate) known_peers: Vec<KnownPeer>,
     pub(crate) target: usize,
-    pub(crate) handshake_deadline: Duration,
     pub(crate) gossip: GossipConfig,
+    pub(crate) handshake_deadline: Duration,
 }
 
 impl Options {
@@ -53,8 +53,8 @@ impl Options {
             boot_nodes: Vec::new(),
             known_peers: Vec::new(),
             target: 20,
-            handshake_deadline: Duration::from_secs(15),
             gossip: GossipConfig::default(),
+            handshake_deadline: Duration::from_secs(15),
         }
     }
 }
@@ -126,8 +126,8 @@ impl TestNode {
             Eth2NodeBuilder::new(options.identity, options.chain, listen, options.transports, discovery, peers)
                 .events(events)
                 .registry(HandshakeRegistry::eth2().with_deadline(options.handshake_deadline))
-                .find(options.find)
-                .gossip(options.gossip);
+                .gossip(options.gossip)
+                .find(options.find);
         let (node, handle) = builder.build(&tasks).await?;
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
