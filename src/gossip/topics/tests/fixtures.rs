@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
 use serde_json::Value;
 use ssz::Decode;
 
@@ -198,5 +201,30 @@ fn forged_messages_of_fulu_get_their_verdicts() {
             other => panic!("unknown verdict {other}"),
         };
         assert_eq!(fixture.judge(slot, record), expected, "{}", record.label);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    /// One message of each kind, in each of the shapes that the slots have, with some bytes changed or missing.
+    #[test]
+    fn damaged_messages_get_a_verdict(damage in vec((any::<Index>(), any::<u8>()), 1..4), keep in any::<Index>()) {
+        for name in ["deneb", "fulu", "gloas"] {
+            let fixture = Fixture::open(name);
+            let slot = fixture.first_slot();
+            let mut records = fixture.records(&fixture.manifest["slots"][0]["file"], false);
+            records.sort_by_key(|record| record.topic.kind());
+            records.dedup_by_key(|record| record.topic.kind());
+            for mut record in records {
+                for (at, byte) in &damage {
+                    let at = at.index(record.ssz.len());
+                    record.ssz[at] ^= byte;
+                }
+                let _any = fixture.judge(slot, &record);
+                record.ssz.truncate(keep.index(record.ssz.len()));
+                let _any = fixture.judge(slot, &record);
+            }
+        }
     }
 }
