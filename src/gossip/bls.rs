@@ -102,10 +102,10 @@ mod tests {
     #[test]
     fn another_message_key_network_or_signature_does_not() {
         let change = signed();
-        let mut other = change.clone();
+        let mut other = change;
         other.message.to_execution_address = ExecutionAddress([8; 20]);
         assert!(!domain().is_signed(&other));
-        let mut other = change.clone();
+        let mut other = change;
         domain().sign([2; 32], &mut other);
         other.signature = change.signature;
         assert!(!domain().is_signed(&other));

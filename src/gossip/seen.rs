@@ -6,8 +6,8 @@
 //!
 //! Everything that belongs to a slot or an epoch goes two epochs later, the rest by count. A full table takes nothing
 //! more until its oldest entries expire: a repetition then passes as new, which costs work, never a verdict on somebody.
-//! Worst case, with every table full: 38 MiB attesters (all of a network of a million validators; two subnets of 64
-//! hold 1/32 of that), 17 MiB votes of aggregates and contributions, 15 MiB the rest.
+//! Worst case, with every table full: 36 MiB attesters (all of a network of a million validators; two subnets of 64
+//! hold 1/32 of that), 17 MiB votes of aggregates and contributions, 21 MiB the rest.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::Hash;

@@ -15,7 +15,7 @@ fn a_blob_and_a_column_match_their_commitments_and_no_others() {
 
     let cells = one.cells();
     let (cell, proof) = &cells[100];
-    let column = |index, commitment| is_valid_column(index, &[cell.clone()], &[commitment], &[*proof]);
+    let column = |index, commitment| is_valid_column(index, std::slice::from_ref(cell), &[commitment], &[*proof]);
     assert!(column(100, one.commitment));
     assert!(!column(101, one.commitment));
     assert!(!column(100, other.commitment));

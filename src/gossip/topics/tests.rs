@@ -3,6 +3,7 @@
 mod attestations;
 mod blobs;
 mod blocks;
+mod fixtures;
 mod forks;
 mod gloas;
 mod light_client;

@@ -331,7 +331,7 @@ fn proposers_preferences() {
             (ms(next, 501), ignore(IgnoreReason::Past)),
         ],
     );
-    let mut again = valid.clone();
+    let mut again = valid;
     again.message.target_gas_limit += 1;
     world.once(topic, &valid, &again, now(), IgnoreReason::AlreadySeen);
     again.message.proposal_slot.0 += 1;
