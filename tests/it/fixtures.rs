@@ -5,21 +5,23 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use beacond::config::{GossipConfig, SubnetChoice};
 use beacond::events::NodeEvent;
-use beacond::gossip::PublishError;
+use beacond::gossip::{IgnoreReason, PublishError, Verdict};
 use beacond::switch;
 use beacond::time::SlotClock;
 use beacond::types::{MessageId, Slot, TopicKind};
 
 use crate::support::{Fixture, Options, TestNode};
 
-/// Within the slot, after everything of it was published, and as long before its end as can be.
-const OFFSET_MS: u64 = 9_000;
+/// Within the slot: when sync messages are due, so that light-client updates may come, and long before its end.
+const OFFSET_MS: u64 = 4_000;
 
 /// What the messages of one slot came to at the node that heard them.
 #[derive(Debug, Default)]
 struct Heard {
     sent: BTreeSet<MessageId>,
     columns: BTreeSet<u16>,
+    /// Kinds of what refers to blocks from before the slot, which nobody has seen.
+    unknown: BTreeSet<TopicKind>,
 }
 
 /// Plays a slot from a node that is in every topic to one of the default profile, and waits until it has judged all.
@@ -42,7 +44,8 @@ async fn play(fixture: &Fixture, slot: Slot) -> Result<Heard> {
     // the router knows what a peer is in a moment after they have met; a topic that every node is in tells when
     let mut records = fixture.messages(slot)?;
     // what is of its slot alone goes first
-    records.sort_by_key(|record| !matches!(record.topic.kind(), TopicKind::SyncCommittee));
+    let is_fleeting = |kind| matches!(kind, TopicKind::SyncCommittee | TopicKind::SyncCommitteeContributionAndProof);
+    records.sort_by_key(|record| !is_fleeting(record.topic.kind()));
     let mut heard = Heard::default();
     for record in &records {
         let sent = loop {
@@ -62,6 +65,9 @@ async fn play(fixture: &Fixture, slot: Slot) -> Result<Heard> {
             }
             // a subnet or column that the listener is not in
             Err(PublishError::Router(switch::PublishError::NoPeers)) if record.topic.subnet().is_some() => {}
+            Err(PublishError::Refused(Verdict::Ignore(IgnoreReason::BlockUnknown))) => {
+                heard.unknown.insert(record.topic.kind());
+            }
             Err(error) => return Err(anyhow::Error::new(error).context(format!("{} of slot {slot}", record.topic))),
         }
     }
@@ -87,6 +93,7 @@ async fn whole_slots_of_fulu_are_judged_and_nothing_is_lost() -> Result<()> {
     for slot in fixture.slots()? {
         let heard = play(&fixture, slot).await?;
         assert!(heard.sent.len() > 100, "slot {slot}: {heard:?}");
+        assert_eq!(heard.unknown, BTreeSet::new());
         columns += heard.columns.len();
     }
     // three of the four slots have blobs, and eight columns are ours
@@ -96,11 +103,14 @@ async fn whole_slots_of_fulu_are_judged_and_nothing_is_lost() -> Result<()> {
 
 #[tokio::test]
 async fn whole_slots_of_deneb_and_gloas_are_judged_and_nothing_is_lost() -> Result<()> {
-    for folder in ["deneb", "gloas"] {
+    // the parent of the bid's block, and the block that preferences depend on, are older than the fixture
+    let older = BTreeSet::from([TopicKind::ExecutionPayloadBid, TopicKind::ProposerPreferences]);
+    for (folder, unknown) in [("deneb", BTreeSet::new()), ("gloas", older)] {
         let fixture = Fixture::read(folder)?;
         for slot in fixture.slots()? {
             let heard = play(&fixture, slot).await?;
             assert!(heard.sent.len() > 5, "{folder} {slot}: {heard:?}");
+            assert_eq!(heard.unknown, unknown, "{folder}");
         }
     }
     Ok(())
