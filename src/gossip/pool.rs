@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::case::Case;
 use super::docket::Docket;
+use super::kzg;
 use super::settler::Settler;
 use super::verdict::IgnoreReason;
 use crate::switch::GossipMessage;
@@ -28,6 +29,12 @@ pub(super) fn start(
     settler: &Arc<Settler>,
     tasks: &TaskGroup,
 ) {
+    // the first blob or column would wait for it
+    tasks.spawn("gossip_warm_up", async {
+        if let Err(error) = spawn_blocking(kzg::warm_up).await {
+            tracing::error!(%error, "the trusted setup was not loaded");
+        }
+    });
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let messages = Arc::new(Mutex::new(messages));
     for _ in 0..cores.saturating_sub(1).max(1) {

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::{Metrics, families};
 use crate::events::{CATALOGUE, Events, NodeEvent};
 use crate::fault::{Fault, Severity};
-use crate::types::{Client, Direction, Epoch, ForkDigest, ForkName, Muxer, PeerId, Slot, Transport};
+use crate::types::{
+    Client, Direction, Epoch, ForkDigest, ForkName, GossipTopic, MessageId, Muxer, PeerId, Root, Slot, TopicKind,
+    TopicName, Transport,
+};
 
 /// Tells the story to a fresh node's metrics and scrapes them; libp2p's families are registered too.
 fn scrape_after(story: Vec<NodeEvent>) -> String {
@@ -76,6 +79,7 @@ fn rejected(step: &'static str, reason: &'static str, goodbye_code: Option<u64>)
 /// Each event of the catalogue once.
 fn every_event() -> Vec<NodeEvent> {
     let (peer_id, text, fork_digest) = (PeerId::random(), String::new, ForkDigest::default());
+    let topic = GossipTopic { fork_digest, name: TopicName::global(TopicKind::BeaconBlock).unwrap() };
     vec![
         NodeEvent::NodeStarted {
             peer_id,
@@ -143,6 +147,75 @@ fn every_event() -> Vec<NodeEvent> {
         NodeEvent::RpcReportDropped { peer_id, kind: "ping" },
         NodeEvent::RpcServed { peer_id, method: "ping/1", duration_ms: 0.5 },
         NodeEvent::RpcRequestFinished { peer_id, method: "metadata/3", result: "ok", duration_ms: 1.5 },
+        NodeEvent::GossipTopicsChanged { joined: 12, left: 0, topics: 12, fork_digests: "8c9f62fe".to_owned() },
+        NodeEvent::GossipReceived {
+            topic,
+            topic_kind: TopicKind::BeaconBlock,
+            message_id: MessageId([1; 20]),
+            peer_id,
+            slot: Some(Slot(7)),
+            slot_offset_ms: Some(1500),
+            block_root: Some(Root([2; 32])),
+            size_bytes: 50_000,
+            ssz_bytes: 100_000,
+            verdict: "ignore",
+            reason: "unverifiable",
+            relay: "none",
+            judged_ms: 2.5,
+        },
+        NodeEvent::GossipRejected {
+            peer_id,
+            topic,
+            topic_kind: TopicKind::BeaconBlock,
+            reason: "bad_ssz",
+            message_id: None,
+            size_bytes: 100,
+        },
+        NodeEvent::GossipJudged {
+            topic_kind: TopicKind::BeaconBlock,
+            verdict: "ignore",
+            reason: "unverifiable",
+            messages: 3,
+        },
+        NodeEvent::GossipTopicSummarized {
+            slot: Slot(7),
+            topic_kind: TopicKind::BeaconBlock,
+            topics: 1,
+            mesh_peers: 8,
+            unique: 4,
+            duplicates: 9,
+            received_bytes: 650_000,
+            accepted: 0,
+            ignored: 3,
+            rejected: 1,
+            corroborated: 2,
+        },
+        NodeEvent::GossipSlotSummarized {
+            slot: Slot(7),
+            topics: 12,
+            router_peers: 20,
+            unique: 4,
+            duplicates: 9,
+            received_bytes: 650_000,
+            accepted: 0,
+            ignored: 3,
+            rejected: 1,
+            overflowed: 5,
+            lost_verdicts: 1,
+            block_ms: Some(1500),
+            block_peer_id: Some(peer_id),
+            columns: 8,
+            first_column_ms: Some(1700),
+            last_column_ms: Some(2100),
+            column_peer_id: Some(peer_id),
+        },
+        NodeEvent::GossipPublished {
+            topic,
+            topic_kind: TopicKind::BeaconBlock,
+            result: "ok",
+            peers: 8,
+            ssz_bytes: 100_000,
+        },
         NodeEvent::ForkActivated {
             fork: ForkName::Fulu,
             fork_digest,
@@ -259,6 +332,22 @@ fn folds_each_event_into_its_families() {
         r#"beacond_rpc_request_duration_seconds_count{method="metadata/3"} 1"#,
     ];
     assert_eq!(samples(&scrape, "beacond_rpc_"), rpc);
+    let gossip = [
+        r#"beacond_gossip_verdict_total{topic="beacon_block",verdict="ignore",reason="unverifiable"} 3"#,
+        r#"beacond_gossip_unique_total{topic="beacon_block"} 4"#,
+        r#"beacond_gossip_duplicate_total{topic="beacon_block"} 9"#,
+        r#"beacond_gossip_received_bytes_total{topic="beacon_block"} 650000"#,
+        r#"beacond_gossip_corroborated_total{topic="beacon_block"} 2"#,
+        r#"beacond_gossip_mesh_peers{topic="beacon_block"} 8"#,
+        r#"beacond_gossip_topics{topic="beacon_block"} 1"#,
+        "beacond_gossip_router_peers 20",
+        "beacond_gossip_overflowed_total 5",
+        "beacond_gossip_lost_verdicts_total 1",
+        r#"beacond_gossip_arrival_seconds_sum{topic="beacon_block"} 1.5"#,
+        r#"beacond_gossip_arrival_seconds_count{topic="beacon_block"} 1"#,
+        r#"beacond_gossip_published_total{topic="beacon_block",result="ok"} 1"#,
+    ];
+    assert_eq!(samples(&scrape, "beacond_gossip_"), gossip);
     assert_eq!(samples(&scrape, "beacond_enr_"), [r#"beacond_enr_updated_total{reason="fork"} 1"#]);
     assert_eq!(samples(&scrape, "beacond_fork_"), [r#"beacond_fork_activated_total{fork="fulu"} 1"#]);
     let bootstrap = ["beacond_bootstrap_completed 1", "beacond_bootstrap_failed_total 1"];
@@ -354,7 +443,7 @@ fn exposes_exactly_the_declared_families_beside_those_of_libp2p() -> anyhow::Res
 
 #[test]
 fn names_and_labels_follow_the_conventions() {
-    const CLOSED: [&str; 12] = [
+    const CLOSED: [&str; 14] = [
         "client",
         "code",
         "direction",
@@ -366,7 +455,9 @@ fn names_and_labels_follow_the_conventions() {
         "reason",
         "result",
         "step",
+        "topic",
         "transport",
+        "verdict",
     ];
     for info in families() {
         let name = info.full_name();
