@@ -19,7 +19,9 @@
 mod beacond;
 mod chain;
 mod discv5;
+mod fixture;
 mod gossip_chain;
+mod gossip_core;
 mod libp2p;
 mod lodestar_chain;
 mod lodestar_core;
