@@ -178,4 +178,3 @@ fn get(port: u16, path: &str) -> Result<Value> {
     let mut body: Value = serde_json::from_str(body)?;
     Ok(body["data"].take())
 }
-

@@ -51,7 +51,10 @@ fn every_block_of_the_chain_is_heard_once_and_we_stay_in_its_meshes() -> Result<
         for daemon in &daemons {
             daemon.heard_every_block(&chain.nodes[0], first..=last)?;
             daemon.heard_everything_else(last)?;
-            daemon.beacond.log().ensure_none("invalid message", Duration::ZERO, |line| line.event() == "gossip.rejected")?;
+            daemon
+                .beacond
+                .log()
+                .ensure_none("invalid message", Duration::ZERO, |line| line.event() == "gossip.rejected")?;
             for node in &chain.nodes {
                 daemon.beacond.keeps(&node.peer_id, Duration::ZERO)?;
                 node.ensure_content(daemon.beacond.peer_id())?;
@@ -78,7 +81,8 @@ impl Daemon {
 
     /// Waits until the daemon is in everyone's mesh of blocks, as far as it knows, and blocks come; the slot that ended.
     fn settled(&self) -> Result<u64> {
-        let of_blocks = |line: &Line| line.event() == "gossip.topic_summarized" && line.str("topic_kind") == "beacon_block";
+        let of_blocks =
+            |line: &Line| line.event() == "gossip.topic_summarized" && line.str("topic_kind") == "beacon_block";
         let settled = self.beacond.log().wait_for("mesh of blocks", Duration::from_secs(60), |line| {
             of_blocks(line) && count(line, "mesh_peers") >= self.peers && count(line, "unique") > 0
         })?;
@@ -100,7 +104,11 @@ impl Daemon {
             for root in node.block_roots(slot)? {
                 blocks += 1;
                 let heard: Vec<Line> = self.beacond.log().read(|lines| {
-                    lines.iter().filter(|line| is_received(line, "beacon_block") && line.str("block_root") == root).cloned().collect()
+                    lines
+                        .iter()
+                        .filter(|line| is_received(line, "beacon_block") && line.str("block_root") == root)
+                        .cloned()
+                        .collect()
                 });
                 ensure!(heard.len() == 1, "{}: block {root} of slot {slot}: {heard:?}", self.policy);
                 let line = &heard[0];
@@ -259,7 +267,8 @@ impl<'a> Observed<'a> {
         }
         for daemon in self.daemons {
             let offsets = daemon.block_offsets();
-            let at = |percent: usize| offsets.get(offsets.len().saturating_sub(1) * percent / 100).copied().unwrap_or(-1);
+            let at =
+                |percent: usize| offsets.get(offsets.len().saturating_sub(1) * percent / 100).copied().unwrap_or(-1);
             notice(&format!(
                 "{}: block_ms p50 {} p90 {} p99 {} max {} of {}",
                 daemon.policy,

@@ -78,7 +78,7 @@ fn play(scenario: &Scenario, folder: &str, older: &[TopicKind]) -> Result<()> {
         // by turns, within each kind
         let turn = turns.entry(name.kind()).or_default();
         *turn += 1;
-        if *turn % 2 == 0 && !older.contains(&name.kind()) {
+        if turn.is_multiple_of(2) && !older.contains(&name.kind()) {
             let sent = runtime.block_on(publisher.publish(*name, ssz.clone()))?;
             published.insert(sent.message_id.to_string(), topic_of(*name));
         } else {
@@ -97,16 +97,17 @@ fn play(scenario: &Scenario, folder: &str, older: &[TopicKind]) -> Result<()> {
         let heard = core.process.wait_for(&format!("message {message_id}"), PATIENCE, |line| {
             line.event() == "gossip" && line.str("messageId").trim_start_matches("0x") == message_id
         })?;
-        ensure!(heard.str("topic") == topic && heard.field("error").is_null(), "{}", heard.text);
+        ensure!(heard.str("topic") == topic && heard.field("fault").is_null(), "{}", heard.text);
         ensure!(heard.str("peer") == publisher.peer_id.to_string(), "not from us: {}", heard.text);
     }
     let heard = core.process.read(|lines| lines.iter().filter(|line| line.event() == "gossip").count());
     ensure!(heard == published.len(), "Lodestar heard {heard} messages of {}", published.len());
-    core.process.ensure_none("failure to publish", Duration::ZERO, |line| line.event() == "publishFailed")?;
 
     // The daemon hears everything: Lodestar's from Lodestar, and ours, which Lodestar accepts and forwards.
     let received = |lines: &[Line]| lines.iter().filter(|line| line.event() == "gossip.received").count();
-    daemon.log().poll("all messages", PATIENCE, || Ok(daemon.log().read(|lines| (received(lines) >= total).then_some(()))))?;
+    daemon
+        .log()
+        .poll("all messages", PATIENCE, || Ok(daemon.log().read(|lines| (received(lines) >= total).then_some(()))))?;
     let lines: Vec<Line> =
         daemon.log().read(|lines| lines.iter().filter(|line| line.event() == "gossip.received").cloned().collect());
     let ids: BTreeSet<&str> = lines.iter().map(|line| line.str("message_id")).collect();
@@ -129,6 +130,8 @@ fn play(scenario: &Scenario, folder: &str, older: &[TopicKind]) -> Result<()> {
         ensure!(number("score").is_some_and(|score| score >= 0.0), "{}", standing.text);
         ensure!(standing.text.contains("/meshsub/1.2.0"), "another gossipsub: {}", standing.text);
     }
+    core.process.ensure_none("failure to publish", Duration::ZERO, |line| line.event() == "publishFailed")?;
+    core.process.ensure_none("message of another type", Duration::ZERO, |line| line.field("fault").is_string())?;
     daemon.keeps(&core.peer_id, Duration::ZERO)?;
     let ours: BTreeSet<&String> = published.values().collect();
     scenario::notice(&format!(
