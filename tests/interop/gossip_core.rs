@@ -57,91 +57,125 @@ fn play(scenario: &Scenario, folder: &str, older: &[TopicKind]) -> Result<()> {
     let fixture = Fixture::read(folder)?;
     let slot = *fixture.slots()?.first().context("no slot")?;
     let chain = now_at(fixture.chain()?, slot);
-    let core = Core::start(scenario, chain.genesis_time, options(&chain))?;
-    let messages = messages(&fixture, &chain, slot)?;
-    let flags = ["--gossip-sample", "1", "--subscribe-all-subnets", "--subscribe-all-data-columns"];
-    let daemon = Beacond::start(scenario, "beacond", &core.network, &[&core.enr], &flags)?;
-    let ready = daemon.event("handshake.completed", &core.peer_id, PATIENCE)?;
-    ensure!(ready.str("client") == "lodestar", "{}", ready.text);
-    let runtime = Runtime::new()?;
-    let mut publisher = runtime.block_on(Publisher::start(&chain, &core.enr))?;
-    core.event("peerConnected", &publisher.peer_id.to_string(), PATIENCE)?;
-
-    let topic_of = |name: TopicName| format!("/eth2/{}/{name}/ssz_snappy", core.fork_digest.trim_start_matches("0x"));
-    let by_lodestar = |name: TopicName, ssz: &[u8]| {
-        core.process.send(&json!({ "publish": topic_of(name), "data": hex::encode(ssz), "to": 2 }).to_string())
-    };
-    let (mut expected, mut published) = (BTreeMap::new(), BTreeMap::new());
-    let mut turns: BTreeMap<TopicKind, usize> = BTreeMap::new();
-    for (name, ssz) in &messages {
-        *expected.entry(topic_of(*name)).or_default() += 1;
-        // by turns, within each kind
-        let turn = turns.entry(name.kind()).or_default();
-        *turn += 1;
-        if turn.is_multiple_of(2) && !older.contains(&name.kind()) {
-            let sent = runtime.block_on(publisher.publish(*name, ssz.clone()))?;
-            published.insert(sent.message_id.to_string(), topic_of(*name));
-        } else {
-            by_lodestar(*name, ssz)?;
-        }
-        if name.kind() == TopicKind::BeaconBlock && *turn == 1 {
-            // what refers to the block must not overtake it
-            daemon.log().wait_for("block", PATIENCE, |line| is_received(line, "beacon_block"))?;
-            runtime.block_on(publisher.hears_a_block())?;
-        }
+    let mut stage = Stage::set(scenario, &chain, older)?;
+    for (name, ssz) in messages(&fixture, &chain, slot)? {
+        stage.publish(name, ssz)?;
     }
-
-    // Lodestar hears ours, under our message ids and of the types that it knows.
-    let total: usize = expected.values().sum();
-    for (message_id, topic) in &published {
-        let heard = core.process.wait_for(&format!("message {message_id}"), PATIENCE, |line| {
-            line.event() == "gossip" && line.str("messageId").trim_start_matches("0x") == message_id
-        })?;
-        ensure!(heard.str("topic") == topic && heard.field("fault").is_null(), "{}", heard.text);
-        ensure!(heard.str("peer") == publisher.peer_id.to_string(), "not from us: {}", heard.text);
-    }
-    let heard = core.process.read(|lines| lines.iter().filter(|line| line.event() == "gossip").count());
-    ensure!(heard == published.len(), "Lodestar heard {heard} messages of {}", published.len());
-
-    // The daemon hears everything: Lodestar's from Lodestar, and ours, which Lodestar accepts and forwards.
-    let received = |lines: &[Line]| lines.iter().filter(|line| line.event() == "gossip.received").count();
-    daemon
-        .log()
-        .poll("all messages", PATIENCE, || Ok(daemon.log().read(|lines| (received(lines) >= total).then_some(()))))?;
-    let lines: Vec<Line> =
-        daemon.log().read(|lines| lines.iter().filter(|line| line.event() == "gossip.received").cloned().collect());
-    let ids: BTreeSet<&str> = lines.iter().map(|line| line.str("message_id")).collect();
-    ensure!(ids.len() == lines.len(), "{} messages, {} ids", lines.len(), ids.len());
-    ensure!(published.keys().all(|message_id| ids.contains(message_id.as_str())), "ids differ");
-    let mut heard = BTreeMap::new();
-    for line in &lines {
-        let is_older = older.iter().any(|kind| kind.as_str() == line.str("topic_kind"));
-        let reason = if is_older { "block_unknown" } else { "unverifiable" };
-        ensure!((line.str("verdict"), line.str("reason")) == ("ignore", reason), "{}", line.text);
-        *heard.entry(line.str("topic").to_owned()).or_default() += 1;
-    }
-    ensure!(heard == expected, "{heard:?} instead of {expected:?}");
-    daemon.log().ensure_none("invalid message", Duration::ZERO, |line| line.event() == "gossip.rejected")?;
-    for peer_id in [daemon.peer_id(), &publisher.peer_id.to_string()] {
-        core.process.send(&json!({ "standing": peer_id }).to_string())?;
-        let standing = core.event("standing", peer_id, PATIENCE)?;
-        let number = |name: &str| standing.field(name).as_f64();
-        ensure!(number("behaviourPenalty") == Some(0.0) && number("invalid") == Some(0.0), "{}", standing.text);
-        ensure!(number("score").is_some_and(|score| score >= 0.0), "{}", standing.text);
-        ensure!(standing.text.contains("/meshsub/1.2.0"), "another gossipsub: {}", standing.text);
-    }
-    core.process.ensure_none("failure to publish", Duration::ZERO, |line| line.event() == "publishFailed")?;
-    core.process.ensure_none("message of another type", Duration::ZERO, |line| line.field("fault").is_string())?;
-    daemon.keeps(&core.peer_id, Duration::ZERO)?;
-    let ours: BTreeSet<&String> = published.values().collect();
-    scenario::notice(&format!(
-        "{folder}: {total} messages of {} kinds, {} by us on {} topics",
-        turns.len(),
-        published.len(),
-        ours.len()
-    ));
-    drop(publisher);
+    stage.lodestar_heard_ours_under_our_ids()?;
+    stage.the_daemon_heard_everything_once()?;
+    stage.nobody_is_to_blame()?;
+    let (all, ours) = (stage.expected.values().sum::<usize>(), stage.published.len());
+    scenario::notice(&format!("{folder}: {all} messages of {} kinds, {ours} of them ours", stage.turns.len()));
     Ok(())
+}
+
+/// Everyone who takes part, and what was published.
+struct Stage<'a> {
+    core: Core,
+    daemon: Beacond,
+    runtime: Runtime,
+    publisher: Publisher,
+    older: &'a [TopicKind],
+    /// Messages by topic.
+    expected: BTreeMap<String, usize>,
+    /// Message ids and topics of ours.
+    published: BTreeMap<String, String>,
+    /// Messages by kind.
+    turns: BTreeMap<TopicKind, usize>,
+}
+
+impl<'a> Stage<'a> {
+    /// Starts everyone: Lodestar in the middle, the others know it alone.
+    fn set(scenario: &Scenario, chain: &ChainConfig, older: &'a [TopicKind]) -> Result<Self> {
+        let core = Core::start(scenario, chain.genesis_time, options(chain))?;
+        let flags = ["--gossip-sample", "1", "--subscribe-all-subnets", "--subscribe-all-data-columns"];
+        let daemon = Beacond::start(scenario, "beacond", &core.network, &[&core.enr], &flags)?;
+        let ready = daemon.event("handshake.completed", &core.peer_id, PATIENCE)?;
+        ensure!(ready.str("client") == "lodestar", "{}", ready.text);
+        let runtime = Runtime::new()?;
+        let publisher = runtime.block_on(Publisher::start(chain, &core.enr))?;
+        core.event("peerConnected", &publisher.peer_id.to_string(), PATIENCE)?;
+        let (expected, published, turns) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { core, daemon, runtime, publisher, older, expected, published, turns })
+    }
+
+    /// Publishes a message: by turns, within each kind, Lodestar and we.
+    fn publish(&mut self, name: TopicName, ssz: Vec<u8>) -> Result<()> {
+        let kind = name.kind();
+        let topic = format!("/eth2/{}/{name}/ssz_snappy", self.core.fork_digest.trim_start_matches("0x"));
+        *self.expected.entry(topic.clone()).or_default() += 1;
+        let turn = self.turns.entry(kind).or_default();
+        *turn += 1;
+        let is_first = *turn == 1;
+        if turn.is_multiple_of(2) && !self.older.contains(&kind) {
+            let sent = self.runtime.block_on(self.publisher.publish(name, ssz))?;
+            self.published.insert(sent.message_id.to_string(), topic);
+        } else {
+            let command = json!({ "publish": topic, "data": hex::encode(ssz), "to": 2 });
+            self.core.process.send(&command.to_string())?;
+        }
+        if kind == TopicKind::BeaconBlock && is_first {
+            // what refers to the block must not overtake it
+            let is_block = |line: &Line| is_received(line) && line.str("topic_kind") == kind.as_str();
+            self.daemon.log().wait_for("block", PATIENCE, is_block)?;
+            self.runtime.block_on(self.publisher.hears_a_block())?;
+        }
+        Ok(())
+    }
+
+    fn lodestar_heard_ours_under_our_ids(&self) -> Result<()> {
+        let (process, us) = (&self.core.process, self.publisher.peer_id.to_string());
+        for (message_id, topic) in &self.published {
+            let heard = process.wait_for(&format!("message {message_id}"), PATIENCE, |line| {
+                line.event() == "gossip" && line.str("messageId").trim_start_matches("0x") == message_id
+            })?;
+            ensure!(heard.str("topic") == topic && heard.str("peer") == us, "{}", heard.text);
+        }
+        let heard = process.read(|lines| lines.iter().filter(|line| line.event() == "gossip").count());
+        ensure!(heard == self.published.len(), "Lodestar heard {heard} messages of {}", self.published.len());
+        Ok(())
+    }
+
+    /// Lodestar's messages come from Lodestar, and so do ours, which it accepts and forwards.
+    fn the_daemon_heard_everything_once(&self) -> Result<()> {
+        let (log, all) = (self.daemon.log(), self.expected.values().sum::<usize>());
+        let received = |lines: &[Line]| lines.iter().filter(|line| is_received(line)).cloned().collect::<Vec<_>>();
+        let lines = log.poll("all messages", PATIENCE, || {
+            let lines = log.read(received);
+            Ok((lines.len() >= all).then_some(lines))
+        })?;
+        let ids: BTreeSet<&str> = lines.iter().map(|line| line.str("message_id")).collect();
+        ensure!(ids.len() == lines.len(), "{} messages, {} ids", lines.len(), ids.len());
+        ensure!(self.published.keys().all(|message_id| ids.contains(message_id.as_str())), "ids differ");
+        let mut heard = BTreeMap::new();
+        for line in &lines {
+            let is_older = self.older.iter().any(|kind| kind.as_str() == line.str("topic_kind"));
+            let reason = if is_older { "block_unknown" } else { "unverifiable" };
+            ensure!((line.str("verdict"), line.str("reason")) == ("ignore", reason), "{}", line.text);
+            *heard.entry(line.str("topic").to_owned()).or_default() += 1;
+        }
+        ensure!(heard == self.expected, "{heard:?} instead of {:?}", self.expected);
+        Ok(())
+    }
+
+    /// Nothing was invalid for anybody, nor of another type than Lodestar's, and everyone keeps everyone.
+    fn nobody_is_to_blame(&self) -> Result<()> {
+        let process = &self.core.process;
+        for peer_id in [self.daemon.peer_id(), &self.publisher.peer_id.to_string()] {
+            process.send(&json!({ "standing": peer_id }).to_string())?;
+            let standing = self.core.event("standing", peer_id, PATIENCE)?;
+            let number = |name: &str| standing.field(name).as_f64();
+            ensure!(number("behaviourPenalty") == Some(0.0) && number("invalid") == Some(0.0), "{}", standing.text);
+            ensure!(number("score").is_some_and(|score| score >= 0.0), "{}", standing.text);
+            ensure!(standing.text.contains("/meshsub/1.2.0"), "another gossipsub: {}", standing.text);
+        }
+        process.ensure_none("failure to publish", Duration::ZERO, |line| line.event() == "publishFailed")?;
+        process.ensure_none("message of another type", Duration::ZERO, |line| line.field("fault").is_string())?;
+        process.ensure_none("disconnection", Duration::ZERO, |line| line.event() == "peerDisconnected")?;
+        let log = self.daemon.log();
+        log.ensure_none("invalid message", Duration::ZERO, |line| line.event() == "gossip.rejected")?;
+        self.daemon.keeps(&self.core.peer_id, Duration::ZERO)
+    }
 }
 
 /// The network of a fixture, with time such that the slot is under way.
@@ -285,6 +319,6 @@ impl Drop for Publisher {
     }
 }
 
-fn is_received(line: &Line, kind: &str) -> bool {
-    line.event() == "gossip.received" && line.str("topic_kind") == kind
+fn is_received(line: &Line) -> bool {
+    line.event() == "gossip.received"
 }
