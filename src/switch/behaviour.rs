@@ -8,9 +8,10 @@ use libp2p::gossipsub::{
 };
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{StreamProtocol, connection_limits, identify, ping};
+use libp2p::{StreamProtocol, connection_limits, identify};
 use tokio::sync::mpsc;
 
+use super::late_ping;
 use super::streams::{self, InboundStream};
 
 /// `max_message_size()` of the specification, bytes.
@@ -47,7 +48,7 @@ pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
     pub(super) streams: streams::Behaviour,
     pub(super) identify: identify::Behaviour,
-    pub(super) ping: ping::Behaviour,
+    pub(super) ping: late_ping::Behaviour,
     pub(super) gossipsub: Gossipsub,
 }
 
@@ -67,7 +68,7 @@ impl Behaviour {
             limits: connection_limits::Behaviour::new(limits),
             streams: streams::Behaviour::new(protocols, inbound),
             identify: identify::Behaviour::new(identify),
-            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL)),
+            ping: late_ping::Behaviour::new(PING_INTERVAL),
             gossipsub: gossipsub(),
         }
     }
