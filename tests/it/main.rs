@@ -7,6 +7,7 @@ mod discovery;
 mod forks;
 mod garbage;
 mod handshake;
+mod heard;
 mod hostile;
 mod recovery;
 mod support;
