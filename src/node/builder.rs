@@ -21,6 +21,7 @@ use super::connection::Handshaker;
 use super::discovery_loop::{DiscoveryLoop, Recent};
 use super::eth2_node::Eth2Node;
 use super::handle::{COMMANDS, NodeHandle, NodeSnapshot};
+use super::hearing::Hearing;
 use super::local::LocalChain;
 use super::places::Places;
 use super::report::{REPORTS, Responder};
@@ -287,6 +288,7 @@ impl Eth2NodeBuilder {
             started: Instant::now(),
             sessions: Default::default(),
             early_goodbyes: Default::default(),
+            hearing: Hearing::default(),
             outbound: JoinSet::new(),
             inbound: JoinSet::new(),
             attempted: Default::default(),

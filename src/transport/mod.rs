@@ -5,6 +5,7 @@
 //! and at which stage an upgrade died ([`UpgradeFailure`]).
 
 mod addr;
+mod cork;
 mod failure;
 mod fresh_port;
 mod muxer_log;
