@@ -29,9 +29,10 @@ pub(super) fn start(
     settler: &Arc<Settler>,
     tasks: &TaskGroup,
 ) {
-    // the first blob or column would wait for it
-    tasks.spawn("gossip_warm_up", async {
-        if let Err(error) = spawn_blocking(kzg::warm_up).await {
+    let token = tasks.token().clone();
+    tasks.spawn("gossip_warm_up", async move {
+        // the first blob or column would wait for it; whoever stops does not
+        if let Some(Err(error)) = token.run_until_cancelled(spawn_blocking(kzg::warm_up)).await {
             tracing::error!(%error, "the trusted setup was not loaded");
         }
     });
