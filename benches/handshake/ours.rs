@@ -83,7 +83,8 @@ pub(crate) struct Listener(Node);
 
 impl Listener {
     pub(crate) async fn start() -> Result<Self> {
-        let transports = TransportConfig { tcp: true, quic: true, muxers: vec![Muxer::Yamux, Muxer::Mplex] };
+        let transports =
+            TransportConfig { tcp: true, quic: true, memory: false, muxers: vec![Muxer::Yamux, Muxer::Mplex] };
         Node::start(transports, true).await.map(Self)
     }
 

@@ -44,7 +44,7 @@ struct Stranger {
 }
 
 fn tcp() -> TransportConfig {
-    TransportConfig { tcp: true, quic: false, muxers: vec![Muxer::Yamux] }
+    TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux] }
 }
 
 fn stranger(tasks: &TaskGroup) -> anyhow::Result<Stranger> {

@@ -401,7 +401,7 @@ impl Switch {
         let transport = transport_of(&address).unwrap_or(Transport::Tcp);
         let muxer = self.muxers.take(peer_id, endpoint).unwrap_or(match transport {
             Transport::Quic => Muxer::Quic,
-            Transport::Tcp => Muxer::Yamux,
+            Transport::Tcp | Transport::Memory => Muxer::Yamux,
         });
         let (sender, identity) = watch::channel(None);
         self.identities.insert(connection_id, sender);

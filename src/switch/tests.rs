@@ -29,11 +29,11 @@ impl Drop for Node {
 }
 
 fn quic() -> (TransportConfig, &'static str) {
-    (TransportConfig { tcp: false, quic: true, muxers: vec![] }, "/ip4/127.0.0.1/udp/0/quic-v1")
+    (TransportConfig { tcp: false, quic: true, memory: false, muxers: vec![] }, "/ip4/127.0.0.1/udp/0/quic-v1")
 }
 
 fn tcp(muxers: &[Muxer]) -> (TransportConfig, &'static str) {
-    (TransportConfig { tcp: true, quic: false, muxers: muxers.to_vec() }, "/ip4/127.0.0.1/tcp/0")
+    (TransportConfig { tcp: true, quic: false, memory: false, muxers: muxers.to_vec() }, "/ip4/127.0.0.1/tcp/0")
 }
 
 async fn start((config, listen): (TransportConfig, &str)) -> anyhow::Result<Node> {

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use beacond::chain::ChainConfig;
-use beacond::config::{GossipConfig, SubnetChoice};
+use beacond::config::{GossipConfig, SubnetChoice, TransportConfig};
 use beacond::events::NodeEvent;
 use beacond::gossip::{Answer, NotWaiting, PublishError};
 use beacond::switch;
 use beacond::time::SlotClock;
 use beacond::types::containers::phase0::{AttestationData, Checkpoint};
 use beacond::types::containers::{electra, fulu};
-use beacond::types::{GoodbyeReason, KnownPeer, MessageId, Slot, TopicKind, TopicName};
+use beacond::types::{GoodbyeReason, KnownPeer, MessageId, Muxer, Slot, TopicKind, TopicName};
 use ssz::Encode;
 
 use crate::support::{Options, TestNode, network};
@@ -56,10 +56,11 @@ fn attestation(chain: &ChainConfig, attester_index: u64) -> Vec<u8> {
     electra::SingleAttestation { attester_index, data, ..Default::default() }.as_ssz_bytes()
 }
 
-/// A node that dials `others`.
+/// A node that dials `others`, all within the memory of this process.
 async fn joined(chain: &ChainConfig, gossip: GossipConfig, others: &[&TestNode]) -> Result<TestNode> {
-    let known_peers = others.iter().map(|node| node.multiaddr("/tcp/")).collect::<Result<Vec<KnownPeer>>>()?;
-    TestNode::start(Options { gossip, known_peers, ..Options::new(chain) }).await
+    let known_peers = others.iter().map(|node| node.multiaddr("/memory/")).collect::<Result<Vec<KnownPeer>>>()?;
+    let transports = TransportConfig { tcp: false, quic: false, memory: true, muxers: vec![Muxer::Yamux] };
+    TestNode::start(Options { gossip, known_peers, transports, ..Options::new(chain) }).await
 }
 
 /// Waits until a node has `peers` peers in the mesh of a kind.
