@@ -1,9 +1,10 @@
 //! The network core of Lodestar 1.44 at Fulu: handshakes at the newest versions over QUIC and over TCP + Mplex.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::beacond::Beacond;
 use crate::network::{self, VALIDATORS_ROOT};
@@ -17,7 +18,7 @@ const STAY: Duration = Duration::from_secs(35);
 #[test]
 fn lodestar_at_fulu_holds_us_over_quic_and_over_tcp() -> Result<()> {
     scenario::run(|scenario| {
-        let core = Core::start(scenario)?;
+        let core = Core::start(scenario, unix_time() - 60, json!({}))?;
         let start = |name, flags| Beacond::start(scenario, name, &core.network, &[&core.enr], flags);
         let quic = start("beacond-quic", &["--transports", "quic"])?;
         let tcp = start("beacond-tcp", &["--transports", "tcp"])?;
@@ -37,7 +38,7 @@ fn lodestar_at_fulu_holds_us_over_quic_and_over_tcp() -> Result<()> {
         let failed = yamux.event("dial.failed", &core.peer_id, Duration::from_secs(30))?;
         ensure!(failed.str("reason") == "no_muxer" && failed.str("fault") == "incompatible", "{}", failed.text);
 
-        quic.keeps(&core.peer_id, STAY)?;
+        quic.keeps(&core.peer_id, scenario::soak(STAY)?)?;
         tcp.keeps(&core.peer_id, Duration::ZERO)?;
         core.process.ensure_none("disconnection", Duration::ZERO, |line| line.event() == "peerDisconnected")?;
 
@@ -52,35 +53,44 @@ fn lodestar_at_fulu_holds_us_over_quic_and_over_tcp() -> Result<()> {
     })
 }
 
-struct Core {
-    process: Process,
-    peer_id: String,
-    enr: String,
-    fork_digest: String,
-    network: std::path::PathBuf,
+/// The running peer.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) process: Process,
+    pub(crate) peer_id: String,
+    pub(crate) enr: String,
+    pub(crate) fork_digest: String,
+    /// What `--network-dir` takes.
+    pub(crate) network: PathBuf,
 }
 
 impl Core {
-    fn start(scenario: &Scenario) -> Result<Self> {
+    /// Starts the peer. `over` replaces what it would be told otherwise; its script names the options.
+    pub(crate) fn start(scenario: &Scenario, genesis_time: u64, over: Value) -> Result<Self> {
         let _heavy = heavy_start();
-        let genesis_time = unix_time() - 60;
-        let options = json!({
+        let mut options = json!({
             "port": free_port()?,
             "quicPort": free_port()?,
             "genesisTime": genesis_time,
             "genesisValidatorsRoot": format!("0x{}", hex::encode(VALIDATORS_ROOT)),
         });
+        if let (Some(options), Value::Object(over)) = (options.as_object_mut(), over) {
+            options.extend(over);
+        }
         let process =
             scenario.spawn("core", scenario.node("core", Package::Core)?.arg("peer.mjs").arg(options.to_string()))?;
         let ready = process.wait_for("start", Duration::from_secs(120), |line| line.event() == "ready")?;
         let config = ready.field("config").as_object().context("no config")?;
-        let network = network::write(scenario.subdirectory("network")?, config, &network::genesis_head(genesis_time))?;
+        let root = options["genesisValidatorsRoot"].as_str().unwrap_or_default().trim_start_matches("0x");
+        let root = <[u8; 32]>::try_from(hex::decode(root)?).ok().context("a root is 32 bytes")?;
+        let genesis = network::genesis_head_of(genesis_time, root);
+        let network = network::write(scenario.subdirectory("network")?, config, &genesis)?;
         let text = |name| ready.str(name).to_owned();
         Ok(Self { peer_id: text("peerId"), enr: text("enr"), fork_digest: text("forkDigest"), network, process })
     }
 
     /// Waits for the event `name` about the peer `peer_id`.
-    fn event(&self, name: &str, peer_id: &str, timeout: Duration) -> Result<Line> {
+    pub(crate) fn event(&self, name: &str, peer_id: &str, timeout: Duration) -> Result<Line> {
         self.process.wait_for(&format!("{name} of {peer_id}"), timeout, |line| {
             line.event() == name && line.str("peer") == peer_id
         })

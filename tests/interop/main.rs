@@ -17,12 +17,16 @@
 //! - Whole binary, peers installed: two to four minutes on two cores.
 
 mod beacond;
+mod chain;
 mod discv5;
+mod fixture;
+mod gossip_chain;
+mod gossip_core;
 mod libp2p;
 mod lodestar_chain;
 mod lodestar_core;
 mod network;
 mod npm;
-#[expect(dead_code, reason = "tests/daemon uses the rest")]
+mod peer_score;
 mod process;
 mod scenario;

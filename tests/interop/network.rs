@@ -26,10 +26,15 @@ pub(crate) fn read_genesis(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("reading {}", path.display()))
 }
 
-/// The head of a genesis state: its time, the validators' root, slot 0 and the fork of Fulu. The rest concerns a chain.
+/// The head of a genesis state: its time, [`VALIDATORS_ROOT`], slot 0 and the fork of Fulu. The rest concerns a chain.
 pub(crate) fn genesis_head(genesis_time: u64) -> Vec<u8> {
+    genesis_head_of(genesis_time, VALIDATORS_ROOT)
+}
+
+/// The same with other validators.
+pub(crate) fn genesis_head_of(genesis_time: u64, validators_root: [u8; 32]) -> Vec<u8> {
     let mut head = genesis_time.to_le_bytes().to_vec();
-    head.extend(VALIDATORS_ROOT);
+    head.extend(validators_root);
     head.extend(0_u64.to_le_bytes());
     head.extend([6, 0, 0, 0, 6, 0, 0, 0]);
     head.extend(0_u64.to_le_bytes());

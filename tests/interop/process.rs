@@ -90,6 +90,12 @@ impl Process {
         Ok(Self { name: name.to_owned(), child, output })
     }
 
+    /// Writes a line to its stdin.
+    pub(crate) fn send(&self, line: &str) -> Result<()> {
+        let mut stdin = self.child.stdin.as_ref().context("stdin is piped")?;
+        writeln!(stdin, "{line}").with_context(|| format!("{}: writing to its stdin", self.name))
+    }
+
     /// Waits for a line that matches, those already written included.
     pub(crate) fn wait_for(&self, what: &str, timeout: Duration, matches: impl Fn(&Line) -> bool) -> Result<Line> {
         let (found, running) = self.scan(timeout, matches);

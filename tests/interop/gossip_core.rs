@@ -1,0 +1,257 @@
+//! Gossip with the network core of Lodestar 1.44 over meshsub 1.2: a slot of Fulu and one of Gloas, each half published by
+//! Lodestar and half by a node of this crate, all of it heard by a daemon.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use beacond::chain::ChainConfig;
+use beacond::config::{
+    Advertise, DiscoveryConfig, GossipConfig, ListenConfig, ListenOn, PeersConfig, SubnetChoice, TransportConfig,
+};
+use beacond::events::Events;
+use beacond::gossip::PublishError;
+use beacond::handshake::HandshakeRegistry;
+use beacond::node::{Eth2NodeBuilder, Find, NodeHandle};
+use beacond::store::Identity;
+use beacond::switch;
+use beacond::tasks::TaskGroup;
+use beacond::types::containers::fulu;
+use beacond::types::{ForkName, Muxer, PeerId, Slot, TopicKind, TopicName};
+use serde_json::{Value, json};
+use ssz::{Decode, Encode};
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use crate::beacond::Beacond;
+use crate::fixture::Fixture;
+use crate::lodestar_core::Core;
+use crate::process::Line;
+use crate::scenario::{self, Scenario, unix_time};
+
+/// Long, so that the slot of the fixture is not over before everyone has started.
+const SLOT: Duration = Duration::from_secs(900);
+
+/// Within the slot: when light-client updates may come.
+const OFFSET: Duration = Duration::from_secs(330);
+
+/// Time for everything that was published to arrive.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_slot_of_fulu_goes_through_lodestar_both_ways() -> Result<()> {
+    scenario::run(|scenario| play(scenario, "fulu", &[]))
+}
+
+#[test]
+fn a_slot_of_gloas_goes_through_lodestar_both_ways() -> Result<()> {
+    // the parent of the bid's block, and the block that preferences depend on, are older than the fixture
+    let older = [TopicKind::ExecutionPayloadBid, TopicKind::ProposerPreferences];
+    scenario::run(|scenario| play(scenario, "gloas", &older))
+}
+
+/// Plays the first slot of a fixture. The daemon knows what the messages of the `older` kinds refer to no more than the
+/// publishing node does, which would refuse them.
+fn play(scenario: &Scenario, folder: &str, older: &[TopicKind]) -> Result<()> {
+    let fixture = Fixture::read(folder)?;
+    let slot = *fixture.slots()?.first().context("no slot")?;
+    let chain = now_at(fixture.chain()?, slot);
+    let core = Core::start(scenario, chain.genesis_time, options(&chain))?;
+    let messages = messages(&fixture, &chain, slot)?;
+    let flags = ["--gossip-sample", "1", "--subscribe-all-subnets", "--subscribe-all-data-columns"];
+    let daemon = Beacond::start(scenario, "beacond", &core.network, &[&core.enr], &flags)?;
+    let ready = daemon.event("handshake.completed", &core.peer_id, PATIENCE)?;
+    ensure!(ready.str("client") == "lodestar", "{}", ready.text);
+    let runtime = Runtime::new()?;
+    let publisher = runtime.block_on(Publisher::start(&chain, &core.enr))?;
+    core.event("peerConnected", &publisher.peer_id.to_string(), PATIENCE)?;
+
+    let topic_of = |name: TopicName| format!("/eth2/{}/{name}/ssz_snappy", core.fork_digest.trim_start_matches("0x"));
+    let by_lodestar = |name: TopicName, ssz: &[u8]| {
+        core.process.send(&json!({ "publish": topic_of(name), "data": hex::encode(ssz), "to": 2 }).to_string())
+    };
+    // what refers to the block must not overtake it
+    let (blocks, rest): (Vec<_>, Vec<_>) =
+        messages.into_iter().partition(|(name, _)| name.kind() == TopicKind::BeaconBlock);
+    for (name, ssz) in &blocks {
+        by_lodestar(*name, ssz)?;
+    }
+    daemon.log().wait_for("block", PATIENCE, |line| is_received(line, "beacon_block"))?;
+    let mut expected = BTreeMap::from([(topic_of(blocks[0].0), blocks.len())]);
+    let mut published = BTreeMap::new();
+    for (index, (name, ssz)) in rest.iter().enumerate() {
+        *expected.entry(topic_of(*name)).or_default() += 1;
+        if index % 2 == 0 || older.contains(&name.kind()) {
+            by_lodestar(*name, ssz)?;
+        } else {
+            let sent = runtime.block_on(publisher.publish(*name, ssz.clone()))?;
+            published.insert(sent.message_id.to_string(), topic_of(*name));
+        }
+    }
+
+    // Lodestar hears ours, under our message ids and of the types that it knows.
+    let total: usize = expected.values().sum();
+    for (message_id, topic) in &published {
+        let heard = core.process.wait_for(&format!("message {message_id}"), PATIENCE, |line| {
+            line.event() == "gossip" && line.str("messageId").trim_start_matches("0x") == message_id
+        })?;
+        ensure!(heard.str("topic") == topic && heard.field("error").is_null(), "{}", heard.text);
+        ensure!(heard.str("peer") == publisher.peer_id.to_string(), "not from us: {}", heard.text);
+    }
+    let heard = core.process.read(|lines| lines.iter().filter(|line| line.event() == "gossip").count());
+    ensure!(heard == published.len(), "Lodestar heard {heard} messages of {}", published.len());
+    core.process.ensure_none("failure to publish", Duration::ZERO, |line| line.event() == "publishFailed")?;
+
+    // The daemon hears everything: Lodestar's from Lodestar, and ours, which Lodestar accepts and forwards.
+    let received = |lines: &[Line]| lines.iter().filter(|line| line.event() == "gossip.received").count();
+    daemon
+        .log()
+        .poll("all messages", PATIENCE, || Ok(daemon.log().read(|lines| (received(lines) >= total).then_some(()))))?;
+    let lines: Vec<Line> =
+        daemon.log().read(|lines| lines.iter().filter(|line| line.event() == "gossip.received").cloned().collect());
+    let ids: BTreeSet<&str> = lines.iter().map(|line| line.str("message_id")).collect();
+    ensure!(ids.len() == lines.len(), "{} messages, {} ids", lines.len(), ids.len());
+    ensure!(published.keys().all(|message_id| ids.contains(message_id.as_str())), "ids differ");
+    let mut heard = BTreeMap::new();
+    for line in &lines {
+        let is_older = older.iter().any(|kind| kind.as_str() == line.str("topic_kind"));
+        let reason = if is_older { "block_unknown" } else { "unverifiable" };
+        ensure!((line.str("verdict"), line.str("reason")) == ("ignore", reason), "{}", line.text);
+        ensure!(line.field("slot").as_u64() == Some(slot.0) || line.field("slot").is_u64(), "{}", line.text);
+        *heard.entry(line.str("topic").to_owned()).or_default() += 1;
+    }
+    ensure!(heard == expected, "{heard:?} instead of {expected:?}");
+    daemon.log().ensure_none("invalid message", Duration::ZERO, |line| line.event() == "gossip.rejected")?;
+    for peer_id in [daemon.peer_id(), &publisher.peer_id.to_string()] {
+        core.process.send(&json!({ "standing": peer_id }).to_string())?;
+        let standing = core.event("standing", peer_id, PATIENCE)?;
+        let number = |name: &str| standing.field(name).as_f64();
+        ensure!(number("behaviourPenalty") == Some(0.0) && number("invalid") == Some(0.0), "{}", standing.text);
+        ensure!(number("score").is_some_and(|score| score >= 0.0), "{}", standing.text);
+        ensure!(standing.text.contains("/meshsub/1.2.0"), "another gossipsub: {}", standing.text);
+    }
+    daemon.keeps(&core.peer_id, Duration::ZERO)?;
+    let kinds: BTreeSet<&str> = lines.iter().map(|line| line.str("topic_kind")).collect();
+    scenario::notice(&format!("{folder}: {total} messages of {} kinds, {} by us", kinds.len(), published.len()));
+    drop(publisher);
+    Ok(())
+}
+
+/// The network of a fixture, with time such that the slot is under way.
+fn now_at(chain: ChainConfig, slot: Slot) -> ChainConfig {
+    let genesis_time = unix_time() - slot.0 * SLOT.as_secs() - OFFSET.as_secs();
+    ChainConfig { genesis_time, slot_duration: SLOT, ..chain }
+}
+
+/// What Lodestar is told of a network.
+fn options(chain: &ChainConfig) -> Value {
+    let mut config = json!({
+        "SECONDS_PER_SLOT": SLOT.as_secs().to_string(),
+        "SLOT_DURATION_MS": SLOT.as_millis().to_string(),
+    });
+    for (fork, parameters) in &chain.forks {
+        let name = if *fork == ForkName::Phase0 { "GENESIS".to_owned() } else { fork.to_string().to_uppercase() };
+        config[format!("{name}_FORK_VERSION")] = json!(parameters.version.to_string());
+        if let Some(epoch) = parameters.epoch.filter(|_| *fork != ForkName::Phase0) {
+            config[format!("{name}_FORK_EPOCH")] = json!(epoch.0.to_string());
+        }
+    }
+    let limits = chain.blob_schedule.iter();
+    config["BLOB_SCHEDULE"] = limits
+        .map(|limit| json!({ "EPOCH": limit.epoch.0.to_string(), "MAX_BLOBS_PER_BLOCK": limit.max_blobs.to_string() }))
+        .collect();
+    json!({
+        "genesisValidatorsRoot": chain.genesis_validators_root.to_string(),
+        "config": config,
+        "everything": true,
+    })
+}
+
+/// The messages of a slot. Where a block has its payload inside, that gets the time that the slot has here.
+fn messages(fixture: &Fixture, chain: &ChainConfig, slot: Slot) -> Result<Vec<(TopicName, Vec<u8>)>> {
+    let is_gloas = chain.forks.get(&ForkName::Gloas).is_some_and(|gloas| gloas.epoch.is_some());
+    let mut messages = Vec::new();
+    for record in fixture.messages(slot)? {
+        let mut ssz = record.ssz;
+        if record.topic.kind() == TopicKind::BeaconBlock && !is_gloas {
+            let block = fulu::SignedBeaconBlock::from_ssz_bytes(&ssz);
+            let mut block = block.map_err(|error| anyhow::anyhow!("the block of the fixture: {error:?}"))?;
+            block.message.body.execution_payload.timestamp = chain.genesis_time + slot.0 * SLOT.as_secs();
+            ssz = block.as_ssz_bytes();
+        }
+        messages.push((record.topic, ssz));
+    }
+    Ok(messages)
+}
+
+/// A node of this crate, in this process, that publishes.
+struct Publisher {
+    peer_id: PeerId,
+    handle: NodeHandle,
+    tasks: TaskGroup,
+}
+
+impl Publisher {
+    /// Starts a node in every topic that dials one peer.
+    async fn start(chain: &ChainConfig, peer: &str) -> Result<Self> {
+        let identity = Identity::generate();
+        let peer_id = identity.peer_id;
+        let on = ListenOn { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), tcp_port: 0, discovery_port: 0, quic_port: 0 };
+        let all = |kind: TopicKind| SubnetChoice::These((0..kind.subnets().unwrap_or_default()).collect());
+        let gossip = GossipConfig {
+            attestation_subnets: all(TopicKind::BeaconAttestation),
+            data_columns: all(TopicKind::DataColumnSidecar),
+            ..GossipConfig::default()
+        };
+        let discovery = DiscoveryConfig {
+            enabled: true,
+            packet_filter: false,
+            boot_nodes: Vec::new(),
+            use_network_boot_nodes: false,
+            advertise: Advertise::default(),
+            enr_auto_update: false,
+        };
+        let transports = TransportConfig { tcp: true, quic: false, muxers: vec![Muxer::Mplex] };
+        let peers = PeersConfig { target: 10, known_peers: vec![peer.parse()?] };
+        let listen = ListenConfig { v4: Some(on), v6: None };
+        let tasks = TaskGroup::new();
+        let (node, handle) = Eth2NodeBuilder::new(identity, chain.clone(), listen, transports, discovery, peers)
+            .events(Events::default())
+            .registry(HandshakeRegistry::eth2())
+            .gossip(gossip)
+            .find(Find::Nobody)
+            .build(&tasks)
+            .await?;
+        let stop: CancellationToken = tasks.token().clone();
+        tasks.spawn_critical("node", async move {
+            // whoever drops it does not ask how it fared
+            let _ = node.run(stop).await;
+        });
+        Ok(Self { peer_id, handle, tasks })
+    }
+
+    /// Publishes a message, as soon as there is a peer that wants it.
+    async fn publish(&self, name: TopicName, ssz: Vec<u8>) -> Result<switch::Published> {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        let published = async {
+            loop {
+                match self.handle.gossip().publish(name, ssz.clone()).await {
+                    Err(PublishError::Router(switch::PublishError::NoPeers)) => look.tick().await,
+                    published => return published.with_context(|| format!("publishing on {name}")),
+                };
+            }
+        };
+        tokio::time::timeout(PATIENCE, published).await.with_context(|| format!("nobody is subscribed to {name}"))?
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.tasks.cancel();
+    }
+}
+
+fn is_received(line: &Line, kind: &str) -> bool {
+    line.event() == "gossip.received" && line.str("topic_kind") == kind
+}
