@@ -1,6 +1,7 @@
-//! Gossip on a whole chain of Lodestar 1.5.1, heard by two daemons: one of each relay policy.
+//! Gossip on a whole chain of Lodestar 1.5.1, heard by daemons of each relay policy.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -31,15 +32,16 @@ fn every_block_of_the_chain_is_heard_once_and_we_stay_in_its_meshes() -> Result<
         let is_long = slots >= LONG;
         let shape = if is_long { Shape { nodes: 4, scores_deliveries: true } } else { Shape::default() };
         let chain = Chain::start(scenario, shape)?;
-        let daemons = [
-            Daemon::start(scenario, &chain, "strict", &["--relay", "strict"])?,
-            Daemon::start(
-                scenario,
-                &chain,
-                "corroborated",
-                &["--relay", "corroborated", "--relay-copies", "2", "--subscribe-all-subnets"],
-            )?,
+        let nodes = chain.nodes.len();
+        let corroborated = ["--relay", "corroborated", "--relay-copies", "2", "--subscribe-all-subnets"];
+        let mut daemons = vec![
+            Daemon::start(scenario, &chain, "strict", nodes, &["--relay", "strict"])?,
+            Daemon::start(scenario, &chain, "corroborated", nodes, &corroborated)?,
         ];
+        if is_long {
+            // Lodestar sends its own blocks to all of its peers. This one has one peer, and depends on its mesh for the rest.
+            daemons.push(Daemon::start(scenario, &chain, "far", 1, &["--relay", "strict", "--disable-discovery"])?);
+        }
         let first = daemons.iter().map(Daemon::settled).collect::<Result<Vec<_>>>()?.into_iter().max().unwrap_or(0) + 1;
         let last = first + slots - 1;
         let mut observed = Observed::new(&chain, &daemons)?;
@@ -55,7 +57,7 @@ fn every_block_of_the_chain_is_heard_once_and_we_stay_in_its_meshes() -> Result<
                 .beacond
                 .log()
                 .ensure_none("invalid message", Duration::ZERO, |line| line.event() == "gossip.rejected")?;
-            for node in &chain.nodes {
+            for node in &chain.nodes[..daemon.nodes] {
                 daemon.beacond.keeps(&node.peer_id, Duration::ZERO)?;
                 node.ensure_content(daemon.beacond.peer_id())?;
             }
@@ -64,19 +66,20 @@ fn every_block_of_the_chain_is_heard_once_and_we_stay_in_its_meshes() -> Result<
     })
 }
 
-/// A daemon and its policy.
+/// A daemon, named by its policy.
 struct Daemon {
-    policy: &'static str,
+    name: &'static str,
     beacond: Beacond,
-    peers: usize,
+    /// How many nodes of the chain it knows, the first ones.
+    nodes: usize,
 }
 
 impl Daemon {
-    fn start(scenario: &Scenario, chain: &Chain, policy: &'static str, flags: &[&str]) -> Result<Self> {
+    fn start(scenario: &Scenario, chain: &Chain, name: &'static str, nodes: usize, flags: &[&str]) -> Result<Self> {
         let flags = [flags, &["--gossip-sample", "1"]].concat();
-        let name = format!("beacond-{policy}");
-        let beacond = Beacond::start(scenario, &name, &chain.network, &chain.enrs(), &flags)?;
-        Ok(Self { policy, beacond, peers: chain.nodes.len() })
+        let beacond =
+            Beacond::start(scenario, &format!("beacond-{name}"), &chain.network, &chain.enrs()[..nodes], &flags)?;
+        Ok(Self { name, beacond, nodes })
     }
 
     /// Waits until the daemon is in everyone's mesh of blocks, as far as it knows, and blocks come; the slot that ended.
@@ -84,7 +87,7 @@ impl Daemon {
         let of_blocks =
             |line: &Line| line.event() == "gossip.topic_summarized" && line.str("topic_kind") == "beacon_block";
         let settled = self.beacond.log().wait_for("mesh of blocks", Duration::from_secs(60), |line| {
-            of_blocks(line) && count(line, "mesh_peers") >= self.peers && count(line, "unique") > 0
+            of_blocks(line) && count(line, "mesh_peers") >= self.nodes && count(line, "unique") > 0
         })?;
         settled.field("slot").as_u64().context("no slot")
     }
@@ -110,14 +113,14 @@ impl Daemon {
                         .cloned()
                         .collect()
                 });
-                ensure!(heard.len() == 1, "{}: block {root} of slot {slot}: {heard:?}", self.policy);
+                ensure!(heard.len() == 1, "{}: block {root} of slot {slot}: {heard:?}", self.name);
                 let line = &heard[0];
                 ensure!(line.field("slot").as_u64() == Some(slot), "{}", line.text);
                 ensure!((line.str("verdict"), line.str("reason")) == ("ignore", "unverifiable"), "{}", line.text);
             }
         }
         ensure!(blocks * 4 >= all * 3, "only {blocks} blocks in {all} slots");
-        notice(&format!("{}: {blocks} blocks in {all} slots, each once", self.policy));
+        notice(&format!("{}: {blocks} blocks in {all} slots, each once", self.name));
         Ok(())
     }
 
@@ -128,7 +131,7 @@ impl Daemon {
             "sync_committee_contribution_and_proof",
             "light_client_optimistic_update",
         ];
-        if self.policy == "corroborated" {
+        if self.name == "corroborated" {
             kinds.push("beacon_attestation");
         }
         if last >= FINALITY {
@@ -137,7 +140,7 @@ impl Daemon {
         let verdicts = self.verdicts();
         for kind in kinds {
             let good = verdicts.get(&(kind.to_owned(), "unverifiable".to_owned())).copied().unwrap_or_default();
-            ensure!(good > 0, "{}: no {kind}: {verdicts:?}", self.policy);
+            ensure!(good > 0, "{}: no {kind}: {verdicts:?}", self.name);
         }
         Ok(())
     }
@@ -166,28 +169,28 @@ impl Daemon {
         kinds
     }
 
-    /// When each block came, in milliseconds from the start of its slot, sorted.
-    fn block_offsets(&self) -> Vec<i64> {
-        let mut offsets: Vec<i64> = self.beacond.log().read(|lines| {
+    /// Slots, and when their blocks came: in milliseconds from the start of the slot.
+    fn block_offsets(&self) -> Vec<(u64, i64)> {
+        self.beacond.log().read(|lines| {
             let blocks = lines.iter().filter(|line| is_received(line, "beacon_block"));
-            blocks.filter_map(|line| line.field("slot_offset_ms").as_i64()).collect()
-        });
-        offsets.sort_unstable();
-        offsets
+            blocks
+                .filter_map(|line| Some((line.field("slot").as_u64()?, line.field("slot_offset_ms").as_i64()?)))
+                .collect()
+        })
     }
 }
 
 /// How the daemons stood with the nodes, slot by slot.
 struct Observed<'a> {
     chain: &'a Chain,
-    daemons: &'a [Daemon; 2],
+    daemons: &'a [Daemon],
     parameters: Vec<Parameters>,
     /// Slot, node, daemon.
     standings: Vec<(u64, usize, usize, Standing)>,
 }
 
 impl<'a> Observed<'a> {
-    fn new(chain: &'a Chain, daemons: &'a [Daemon; 2]) -> Result<Self> {
+    fn new(chain: &'a Chain, daemons: &'a [Daemon]) -> Result<Self> {
         let parameters = chain.nodes.iter().map(Parameters::of).collect::<Result<_>>()?;
         Ok(Self { chain, daemons, parameters, standings: Vec::new() })
     }
@@ -205,8 +208,8 @@ impl<'a> Observed<'a> {
     }
 
     fn look(&mut self, slot: u64) -> Result<()> {
-        for (node_index, node) in self.chain.nodes.iter().enumerate() {
-            for (daemon_index, daemon) in self.daemons.iter().enumerate() {
+        for (daemon_index, daemon) in self.daemons.iter().enumerate() {
+            for (node_index, node) in self.chain.nodes[..daemon.nodes].iter().enumerate() {
                 let standing = self.parameters[node_index].standing(node, daemon.beacond.peer_id())?;
                 self.standings.push((slot, node_index, daemon_index, standing));
             }
@@ -222,7 +225,7 @@ impl<'a> Observed<'a> {
 
     fn corroborated_was_always_welcome(&self) -> Result<()> {
         for (slot, node, daemon, standing) in &self.standings {
-            if self.daemons[*daemon].policy == "corroborated" {
+            if self.daemons[*daemon].name == "corroborated" {
                 ensure!(standing.in_block_mesh && standing.score >= 0.0, "slot {slot}, node {node}: {standing:?}");
             }
         }
@@ -236,7 +239,7 @@ impl<'a> Observed<'a> {
         notice(&format!("slots {first} to {last}, {} nodes", self.chain.nodes.len()));
         notice("policy node in_mesh min_score mean_score last_score min_P3 min_P3b last_deliveries");
         for (daemon_index, daemon) in self.daemons.iter().enumerate() {
-            for node in 0..self.chain.nodes.len() {
+            for node in 0..daemon.nodes {
                 let standings: Vec<Standing> = self.of(node, daemon_index).map(|(_, standing)| standing).collect();
                 let samples = f64::from(u32::try_from(standings.len()).unwrap_or(u32::MAX).max(1));
                 let mean = |value: fn(&Standing) -> f64| standings.iter().map(value).sum::<f64>() / samples;
@@ -244,7 +247,7 @@ impl<'a> Observed<'a> {
                 let last = standings.last().copied().unwrap_or_default();
                 notice(&format!(
                     "{} {} {:.0}% {:.1} {:.1} {:.1} {:.1} {:.1} {:.2}",
-                    daemon.policy,
+                    daemon.name,
                     node + 1,
                     100.0 * mean(|standing| f64::from(u8::from(standing.in_block_mesh))),
                     least(|standing| standing.score),
@@ -257,30 +260,48 @@ impl<'a> Observed<'a> {
             }
         }
         for (daemon_index, daemon) in self.daemons.iter().enumerate() {
-            for node in 0..self.chain.nodes.len() {
+            for node in 0..daemon.nodes {
                 let series = self.of(node, daemon_index).step_by(16);
                 let series: Vec<String> = series
                     .map(|(slot, at)| format!("{slot}:{}{:.0}", if at.in_block_mesh { "+" } else { "-" }, at.score))
                     .collect();
-                notice(&format!("{} {} score by slot (+ in mesh): {}", daemon.policy, node + 1, series.join(" ")));
+                notice(&format!("{} {} score by slot (+ in mesh): {}", daemon.name, node + 1, series.join(" ")));
             }
         }
-        for daemon in self.daemons {
-            let offsets = daemon.block_offsets();
-            let at =
-                |percent: usize| offsets.get(offsets.len().saturating_sub(1) * percent / 100).copied().unwrap_or(-1);
-            notice(&format!(
-                "{}: block_ms p50 {} p90 {} p99 {} max {} of {}",
-                daemon.policy,
-                at(50),
-                at(90),
-                at(99),
-                at(100),
-                offsets.len()
-            ));
-            notice(&format!("{}: verdicts {:?}", daemon.policy, daemon.verdicts()));
-            notice(&format!("{}: corroborated {:?}", daemon.policy, daemon.corroborated()));
+        for (daemon_index, daemon) in self.daemons.iter().enumerate() {
+            let in_a_mesh = |slot: u64| {
+                let of_slot = |at: &&(u64, usize, usize, Standing)| (at.0, at.2) == (slot, daemon_index);
+                self.standings.iter().filter(of_slot).any(|at| at.3.in_block_mesh)
+            };
+            let (within, without): (Vec<_>, Vec<_>) =
+                daemon.block_offsets().into_iter().partition(|(slot, _)| in_a_mesh(*slot));
+            notice(&format!("{}: block_ms in a mesh: {}", daemon.name, Offsets::of(within)));
+            notice(&format!("{}: block_ms in no mesh: {}", daemon.name, Offsets::of(without)));
+            notice(&format!("{}: verdicts {:?}", daemon.name, daemon.verdicts()));
+            notice(&format!("{}: corroborated {:?}", daemon.name, daemon.corroborated()));
         }
+    }
+}
+
+/// How long blocks took, in milliseconds, sorted.
+struct Offsets(Vec<i64>);
+
+impl Offsets {
+    fn of(blocks: Vec<(u64, i64)>) -> Self {
+        let mut offsets: Vec<i64> = blocks.into_iter().map(|(_, offset_ms)| offset_ms).collect();
+        offsets.sort_unstable();
+        Self(offsets)
+    }
+
+    fn at(&self, percent: usize) -> i64 {
+        self.0.get(self.0.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Offsets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blocks = self.0.len();
+        write!(f, "p50 {} p90 {} p99 {} max {} of {blocks}", self.at(50), self.at(90), self.at(99), self.at(100))
     }
 }
 

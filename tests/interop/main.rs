@@ -2,8 +2,8 @@
 //!
 //! | peer | what it is | start, memory |
 //! | --- | --- | --- |
-//! | `chain` | two nodes of Lodestar 1.5.1, the whole client with validators: blocks and finality at Capella; TCP + Mplex | 20–45 s, 2 × 350 MB |
-//! | `core` | the network core of Lodestar 1.44 at Fulu, no chain behind it; QUIC and TCP + Mplex | 10–40 s, 500 MB |
+//! | `chain` | nodes of Lodestar 1.5.1, the whole client with validators: blocks and finality at Capella; TCP + Mplex | 10–20 s and 350 MB each |
+//! | `core` | the network core of Lodestar 1.44 at Fulu and Gloas, no chain behind it; QUIC and TCP + Mplex | 10–40 s, 500 MB |
 //! | `discv5` | @chainsafe/discv5, UDP only | 1 s, 80 MB |
 //! | `libp2p` | js-libp2p over TCP and QUIC, Yamux and Mplex, no eth2 protocols | 2 s, 90 MB |
 //!
@@ -14,6 +14,9 @@
 //! - It then replaces the test process by itself inside a network namespace with nothing but `lo`, where the system permits it
 //!   (so libtest prints its first line twice); elsewhere the scenarios use free ports of the host's loopback.
 //! - `BEACOND_SOAK_SECONDS` is how long the chain must keep us, 60 by default; 900 is the long form.
+//! - `BEACOND_GOSSIP_SLOTS` is for how many slots of 4 s gossip of the chain is followed, 8 by default. From 65 on, four nodes
+//!   score us as nodes of an old chain do, and what each relay policy comes to is printed; 450 slots, 33 minutes, are the
+//!   long form.
 //! - Whole binary, peers installed: two to four minutes on two cores.
 
 mod beacond;

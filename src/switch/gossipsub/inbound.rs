@@ -129,12 +129,9 @@ impl Router {
     ) -> Option<Admission> {
         let Sighting::Again { age, standing } = self.seen.look(&id, now) else { return None };
         self.counts.of_mut(joined.topic.name.kind()).duplicates += 1;
-        if standing == Standing::Pending
-            && let Some(outcome) =
-                self.corroboration.as_mut().and_then(|table| table.note_again(id, source.network, now))
-        {
-            self.on_corroboration(outcome);
-            return Some(Admission::Drop);
+        if standing == Standing::Pending {
+            let table = self.corroboration.as_mut();
+            self.decided.extend(table.and_then(|table| table.note_again(id, source.network, now)));
         }
         match standing {
             Standing::Settled if age < FRESH => Some(Admission::Drop),

@@ -162,6 +162,9 @@ pub(super) struct Router {
     arrivals: VecDeque<Arrival>,
     /// Empty between calls; kept for its memory.
     laid: VecDeque<(MessageId, Vec<u8>)>,
+    /// Corroborations that the copies of one call decided, at most one a copy. They wait until libp2p's router has noted
+    /// who sent those copies: it does not forward to a sender. Empty between calls.
+    decided: Vec<Outcome>,
     commands: mpsc::Receiver<RouterCommand>,
     reports_in: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
@@ -208,6 +211,7 @@ impl Router {
             },
             arrivals: VecDeque::new(),
             laid: VecDeque::new(),
+            decided: Vec::new(),
             commands,
             reports_in,
             reports,
@@ -518,6 +522,9 @@ impl NetworkBehaviour for Router {
         if !self.laid.is_empty() {
             self.laid.clear();
             self.unsee(start);
+        }
+        while let Some(outcome) = self.decided.pop() {
+            self.on_corroboration(outcome);
         }
     }
 

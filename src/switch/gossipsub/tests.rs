@@ -217,6 +217,23 @@ async fn a_corroborated_message_goes_on_once_a_second_network_sent_it() -> anyho
 }
 
 #[tokio::test]
+async fn a_corroborated_message_does_not_go_back_to_who_corroborated_it() -> anyhow::Result<()> {
+    let [a, mut b, mut c] = chain(RelayPolicy::Corroborated { copies: 2 }).await?;
+    let mut second = Node::start(RelayPolicy::Strict).await?;
+    second.connect(&b).await?;
+    a.publish(b"unverifiable").await;
+    b.judge(b"unverifiable", Acceptance::Corroborate).await;
+    second.publish(b"unverifiable").await;
+    assert_eq!(c.message().await.ssz, b"unverifiable");
+    // the same way, later: an echo would have come before
+    a.publish(b"accepted").await;
+    b.judge(b"accepted", Acceptance::Accept).await;
+    assert_eq!(second.message().await.ssz, b"accepted");
+    assert_eq!(second.counts().await.of(KIND).duplicates, 0);
+    Ok(())
+}
+
+#[tokio::test]
 async fn one_peer_alone_corroborates_nothing() -> anyhow::Result<()> {
     let [a, mut b, mut c] = chain(RelayPolicy::Corroborated { copies: 2 }).await?;
     let Published { message_id, .. } = a.publish(b"unverifiable").await;

@@ -48,14 +48,16 @@ const events = new NetworkEventBus();
 events.on(NetworkEvent.peerConnected, ({peer, status, clientAgent}) => emit("peerConnected", {peer, status, clientAgent}));
 events.on(NetworkEvent.peerDisconnected, ({peer}) => emit("peerDisconnected", {peer}));
 events.on(NetworkEvent.reqRespRequest, ({request, peer}) => emit("request", {method: request.method, body: request.body, peer: String(peer)}));
-events.on(NetworkEvent.pendingGossipsubMessage, ({topic, msg, msgId, propagationSource}) => {
-  let error;
+// What is wrong with the SSZ of a message, as the client's own types see it.
+const fault = (topic, data) => {
   try {
-    getGossipSSZType(topic).deserialize(msg.data);
-  } catch (e) {
-    error = String(e);
+    getGossipSSZType(topic).deserialize(data);
+  } catch (error) {
+    return String(error);
   }
-  emit("gossip", {topic: msg.topic, messageId: msgId, peer: propagationSource, bytes: msg.data.length, error});
+};
+events.on(NetworkEvent.pendingGossipsubMessage, ({topic, msg, msgId, propagationSource}) => {
+  emit("gossip", {topic: msg.topic, messageId: msgId, peer: propagationSource, fault: fault(topic, msg.data)});
   events.emit(NetworkEvent.gossipMessageValidationResult, {msgId, propagationSource, acceptance: "accept"});
 });
 
@@ -102,8 +104,9 @@ emit("ready", {...identity, forkDigest, config: chainConfigToJson(chainConfig), 
 const gossipsub = core.gossip.gossipsub;
 const publish = async ({publish: topic, data, to}) => {
   while (gossipsub.getSubscribers(topic).length < to) await new Promise((resolve) => setTimeout(resolve, 50));
-  await core.publishGossip(topic, Buffer.from(data, "hex")).then(
-    (recipients) => emit("published", {topic, recipients}),
+  const bytes = Buffer.from(data, "hex");
+  await core.publishGossip(topic, bytes).then(
+    (recipients) => emit("published", {topic, recipients, fault: fault(core.gossip.gossipTopicCache.getTopic(topic), bytes)}),
     (error) => emit("publishFailed", {topic, error: String(error)}),
   );
 };
