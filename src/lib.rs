@@ -80,6 +80,8 @@
 //!   the node, so no cycle can deadlock.
 //! - **Holding a [`StreamOpener`](switch::StreamOpener) is the right to open streams** on exactly that connection, and
 //!   keeps it alive; a connection whose openers are gone runs into its idle timeout.
+//! - **The dialler asks first.** The accepting side takes Status and Ping from what it is asked, for exactly that
+//!   connection, by the same checks; it asks only a peer that stays silent.
 //! - **Status is never invented and never echoed**: the genesis form until something verified takes its place.
 //! - **Claims follow deeds**: record, metadata and topics are made of one [`Plan`](gossip::Plan), at one place.
 //! - **Errors are classified where they arise** ([`fault::Classify`], without a catch-all) and cost something only in

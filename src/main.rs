@@ -28,7 +28,11 @@ fn execute() -> Result<(), Failure> {
     for warning in warnings {
         tracing::warn!(%warning, "questionable options");
     }
-    runtime()?.block_on(cli::start(*config))
+    let runtime = runtime()?;
+    let ended = runtime.block_on(cli::start(*config));
+    // what still runs on threads for blocking work was given up by the shutdown, or is cut short by a second signal
+    runtime.shutdown_background();
+    ended
 }
 
 /// A runtime of 2 to 4 threads: what the network work fills, and no more on a machine that a beacon node shares.

@@ -27,8 +27,8 @@ use crate::way::Way;
 /// A connect that needs it has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Status requests that a peer may send at once before it is slowed down.
-const STATUS_BURST: usize = 5;
+/// Status requests that a peer may send at once before it is slowed down, but the one by which it becomes a peer.
+const STATUS_BURST: usize = 4;
 
 /// Room for every dialler.
 const TARGET: usize = 4000;
@@ -83,7 +83,8 @@ pub(crate) struct Listener(Node);
 
 impl Listener {
     pub(crate) async fn start() -> Result<Self> {
-        let transports = TransportConfig { tcp: true, quic: true, muxers: vec![Muxer::Yamux, Muxer::Mplex] };
+        let transports =
+            TransportConfig { tcp: true, quic: true, memory: false, muxers: vec![Muxer::Yamux, Muxer::Mplex] };
         Node::start(transports, true).await.map(Self)
     }
 
@@ -205,11 +206,13 @@ pub(crate) async fn ask_status(way: Way, listener: &Listener) -> Result<Asked> {
     };
     let mut elsewhere = listener.0.events.subscribe();
     let connection = ends.handle.dial(peer_id, vec![address]).await?;
+    let (ours, timeouts) = (answers.status, RpcTimeouts::default());
+    call::<methods::Status>(&connection.opener, peer_id, &ours, &timeouts, &events).await?;
+    call::<methods::Ping>(&connection.opener, peer_id, &0, &timeouts, &events).await?;
     timeout(PATIENCE, completed_with(&mut elsewhere, identity.peer_id)).await??;
     let mut asked = Asked::default();
     for _ in 0..STATUS_BURST {
         let started = Instant::now();
-        let (ours, timeouts) = (answers.status, RpcTimeouts::default());
         call::<methods::Status>(&connection.opener, peer_id, &ours, &timeouts, &events).await?;
         asked.status.push(since(started));
         let started = Instant::now();

@@ -26,7 +26,7 @@ impl Way {
             Self::TcpMplex => vec![Muxer::Mplex],
             Self::TcpYamux | Self::Quic => vec![Muxer::Yamux, Muxer::Mplex],
         };
-        TransportConfig { tcp: self != Self::Quic, quic: self == Self::Quic, muxers }
+        TransportConfig { tcp: self != Self::Quic, quic: self == Self::Quic, memory: false, muxers }
     }
 
     /// Any free port of loopback.

@@ -36,7 +36,7 @@ fn defaults_are_those_that_users_know() {
     let on = ListenOn { ip: "0.0.0.0".parse().unwrap(), tcp_port: 9000, discovery_port: 9000, quic_port: 9001 };
     assert_eq!(config.listen, ListenConfig { v4: Some(on), v6: None });
     let both = vec![Muxer::Yamux, Muxer::Mplex];
-    assert_eq!(config.transports, TransportConfig { tcp: true, quic: true, muxers: both });
+    assert_eq!(config.transports, TransportConfig { tcp: true, quic: true, memory: false, muxers: both });
     assert!(config.discovery.enabled && config.discovery.packet_filter && config.discovery.enr_auto_update);
     assert!(config.discovery.use_network_boot_nodes && config.discovery.boot_nodes.is_empty());
     assert_eq!((config.peers.target, config.metrics), (100, None));

@@ -29,6 +29,8 @@ pub struct TransportConfig {
     pub tcp: bool,
     /// QUIC.
     pub quic: bool,
+    /// Memory of this process, which no option switches on: for nodes that are built in one program.
+    pub memory: bool,
     /// Offered over TCP, in order of preference; each once.
     pub muxers: Vec<Muxer>,
 }
@@ -55,7 +57,12 @@ impl TransportOptions {
                 muxers.push(*muxer);
             }
         }
-        TransportConfig { tcp: uses(Transport::Tcp), quic: uses(Transport::Quic) && !self.disable_quic, muxers }
+        TransportConfig {
+            tcp: uses(Transport::Tcp),
+            quic: uses(Transport::Quic) && !self.disable_quic,
+            memory: false,
+            muxers,
+        }
     }
 }
 

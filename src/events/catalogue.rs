@@ -186,11 +186,11 @@ catalogue! {
         muxer: Muxer,
         /// From dial to upgraded connection; zero when inbound.
         dial_ms: f64,
-        /// Status exchange.
+        /// Until the peer's Status was known: by its own request if it dialled, or by ours.
         status_ms: f64,
-        /// Metadata exchange.
+        /// Metadata exchange; beside it runs the ping.
         metadata_ms: f64,
-        /// Ping exchange.
+        /// Until a sequence number was known: by the peer's Ping if it dialled, or by its answer to ours.
         ping_ms: f64,
         /// From upgraded connection to ready.
         duration_ms: f64,

@@ -5,7 +5,7 @@
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -18,6 +18,7 @@ use super::verdict::IgnoreReason;
 use crate::switch::GossipMessage;
 use crate::tasks::TaskGroup;
 use crate::time::milliseconds;
+use crate::types::TopicKind;
 
 /// Messages that a thread takes at once; more would let one thread hoard a burst while another has nothing to do.
 const BATCH: usize = 64;
@@ -29,16 +30,15 @@ pub(super) fn start(
     settler: &Arc<Settler>,
     tasks: &TaskGroup,
 ) {
-    // the first blob or column would wait for it
-    tasks.spawn("gossip_warm_up", async {
-        if let Err(error) = spawn_blocking(kzg::warm_up).await {
-            tracing::error!(%error, "the trusted setup was not loaded");
-        }
-    });
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let messages = Arc::new(Mutex::new(messages));
+    let (messages, first_block) = (Arc::new(Mutex::new(messages)), Arc::new(Once::new()));
     for _ in 0..cores.saturating_sub(1).max(1) {
-        let worker = Worker { messages: messages.clone(), docket: docket.clone(), settler: settler.clone() };
+        let worker = Worker {
+            messages: messages.clone(),
+            first_block: first_block.clone(),
+            docket: docket.clone(),
+            settler: settler.clone(),
+        };
         tasks.spawn_critical("gossip_judge", async move {
             if let Err(error) = spawn_blocking(move || worker.run()).await {
                 tracing::error!(%error, "a judge died");
@@ -49,6 +49,8 @@ pub(super) fn start(
 
 struct Worker {
     messages: Arc<Mutex<mpsc::Receiver<GossipMessage>>>,
+    /// Done once a block has come.
+    first_block: Arc<Once>,
     docket: Arc<Docket>,
     settler: Arc<Settler>,
 }
@@ -68,6 +70,9 @@ impl Worker {
     }
 
     fn judge(&self, message: GossipMessage) {
+        if message.topic.name.kind() == TopicKind::BeaconBlock {
+            self.first_block.call_once(warm_up);
+        }
         let clock = &self.settler.clock;
         let arrived_ms = clock.now_ms().saturating_sub(milliseconds(message.arrived.elapsed()));
         let mut case = Case::new(message, arrived_ms);
@@ -85,4 +90,10 @@ impl Worker {
             Err(verdict) => self.settler.settle(case, verdict),
         }
     }
+}
+
+/// Loads what the blobs of the first block will need, on a thread of its own; a node that hears no block never pays.
+fn warm_up() {
+    // not waited for: whoever needs it and comes first loads it, or waits
+    drop(spawn_blocking(kzg::warm_up));
 }

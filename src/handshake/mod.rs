@@ -1,10 +1,13 @@
 //! What two nodes tell each other before they count as peers.
 //!
 //! `node` runs the [`HandshakeRegistry`] on every fresh connection, dialled or accepted. A handshake is a
-//! [`ProtocolInfo`] with [`HandshakeStep`]s; steps run one after another, because the state of a connection is then
-//! easy to reason about, and write what they learn into the [`Transcript`]. Adding one is one file in `steps` and one
-//! line in the registry. Nothing here closes a connection or keeps a score: a step says [`StepOutcome::Reject`], with
-//! the goodbye that fits, and the node acts.
+//! [`ProtocolInfo`] with [`HandshakeStep`]s; steps run in order, because the state of a connection is then easy to
+//! reason about, but for those that say they may run beside the one before; what they learn goes into the
+//! [`Transcript`]. Adding one is one file in `steps` and one line in the registry. Nothing here closes a connection or
+//! keeps a score: a step says [`StepOutcome::Reject`], with the goodbye that fits, and the node acts.
+//!
+//! The dialler must ask first. The accepting side therefore learns Status and Ping from what it is asked ([`Heard`]),
+//! and asks itself only for what it has not been told in time.
 
 mod registry;
 mod step;
@@ -16,4 +19,4 @@ mod steps;
 pub const CLOCK_TOLERANCE_SLOTS: u64 = 2;
 
 pub use registry::{HANDSHAKE_DEADLINE, HandshakeRegistry, ProtocolInfo};
-pub use step::{HandshakeContext, HandshakeStep, LocalView, Rejection, StepOutcome, Transcript};
+pub use step::{HandshakeContext, HandshakeStep, Heard, Learnt, LocalView, Rejection, StepOutcome, Transcript};

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tokio::time::{Instant, timeout_at};
 
-use super::step::{HandshakeContext, HandshakeStep, Rejection, StepOutcome, Transcript};
+use super::step::{HandshakeContext, HandshakeStep, Learnt, Rejection, StepOutcome, Transcript};
 use super::steps::{Agent, Metadata, Ping, Status};
 use crate::fault::Fault;
 use crate::types::GoodbyeReason;
@@ -63,27 +64,56 @@ impl HandshakeRegistry {
         self
     }
 
-    /// Runs every step, serially, under one deadline; the first rejection wins.
+    /// Runs every step, in order, under one deadline; the first rejection wins.
     ///
     /// # Errors
     /// The name of the step that refused, and its [`Rejection`]; the step `deadline` when time ran out.
     ///
     /// Cancel safe.
-    pub async fn run(&self, mut cx: HandshakeContext<'_>) -> Result<Transcript, (&'static str, Rejection)> {
+    pub async fn run(&self, cx: HandshakeContext<'_>) -> Result<Transcript, (&'static str, Rejection)> {
         let deadline = Instant::now() + self.deadline;
-        for step in self.protocols.iter().flat_map(|protocol| &protocol.steps) {
-            let started = Instant::now();
-            let Ok(outcome) = timeout_at(deadline, step.run(&mut cx)).await else {
-                return Err(("deadline", out_of_time(step.name(), self.deadline)));
-            };
-            match outcome {
-                StepOutcome::Continue => cx.transcript.durations.push((step.name(), started.elapsed())),
-                StepOutcome::Skip(why) => tracing::debug!(step = step.name(), why, "handshake step skipped"),
-                StepOutcome::Reject(rejection) => return Err((step.name(), rejection)),
+        let mut transcript = Transcript::default();
+        for protocol in &self.protocols {
+            for together in protocol.steps.chunk_by(|_, next| next.beside_previous()) {
+                let steps = try_join_all(together.iter().map(|step| run_step(&**step, &cx)));
+                let Ok(ended) = timeout_at(deadline, steps).await else {
+                    return Err(("deadline", out_of_time(&names(together), self.deadline)));
+                };
+                for passed in ended?.into_iter().flatten() {
+                    transcript.durations.push((passed.step, passed.duration));
+                    transcript.note(passed.learnt);
+                }
             }
         }
-        Ok(cx.transcript)
+        Ok(transcript)
     }
+}
+
+/// A step that passed.
+struct Passed {
+    step: &'static str,
+    duration: Duration,
+    learnt: Learnt,
+}
+
+/// Runs one step; `None` when it does not apply.
+async fn run_step(
+    step: &dyn HandshakeStep,
+    cx: &HandshakeContext<'_>,
+) -> Result<Option<Passed>, (&'static str, Rejection)> {
+    let started = Instant::now();
+    match step.run(cx).await {
+        StepOutcome::Continue(learnt) => Ok(Some(Passed { step: step.name(), duration: started.elapsed(), learnt })),
+        StepOutcome::Skip(why) => {
+            tracing::debug!(step = step.name(), why, "handshake step skipped");
+            Ok(None)
+        }
+        StepOutcome::Reject(rejection) => Err((step.name(), rejection)),
+    }
+}
+
+fn names(steps: &[Box<dyn HandshakeStep>]) -> String {
+    steps.iter().map(|step| step.name()).collect::<Vec<_>>().join(" and ")
 }
 
 fn out_of_time(step: &str, deadline: Duration) -> Rejection {

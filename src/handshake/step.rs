@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::chain::AcceptedDigests;
 use crate::events::Events;
@@ -12,7 +13,7 @@ use crate::fault::{Classify, Fault, describe};
 use crate::rpc::{CallError, RpcTimeouts};
 use crate::switch::{PeerIdentity, StreamOpener};
 use crate::time::fine_milliseconds;
-use crate::types::{Direction, GoodbyeReason, MetaData, PeerId, Slot, StatusMessage};
+use crate::types::{GoodbyeReason, MetaData, PeerId, Slot, StatusMessage};
 
 /// What we say of ourselves and hold others against, as of now.
 pub trait LocalView: Send + Sync {
@@ -31,10 +32,15 @@ pub trait HandshakeStep: Send + Sync {
     /// Its name in events: `snake_case`.
     fn name(&self) -> &'static str;
 
+    /// Whether it runs beside the step before it in the list, not after it: for what needs nothing from that step.
+    fn beside_previous(&self) -> bool {
+        false
+    }
+
     /// Runs on one connection.
     ///
-    /// Must be cancel safe: the deadline of the whole handshake drops it.
-    fn run<'a>(&'a self, cx: &'a mut HandshakeContext<'_>) -> BoxFuture<'a, StepOutcome>;
+    /// Must be cancel safe: the deadline of the whole handshake drops it, and so does a rejection by a step beside it.
+    fn run<'a>(&'a self, cx: &'a HandshakeContext<'_>) -> BoxFuture<'a, StepOutcome>;
 }
 
 /// What a step works with.
@@ -42,8 +48,8 @@ pub trait HandshakeStep: Send + Sync {
 pub struct HandshakeContext<'a> {
     /// Who is at the other end, proven.
     pub peer_id: PeerId,
-    /// Who dialled.
-    pub direction: Direction,
+    /// What the peer says unasked over this connection; `None` where we dialled, since then it is ours to ask.
+    pub heard: Option<watch::Receiver<Heard>>,
     /// Opens streams.
     pub opener: &'a StreamOpener,
     /// What identify told, once it did.
@@ -54,8 +60,45 @@ pub struct HandshakeContext<'a> {
     pub timeouts: &'a RpcTimeouts,
     /// Where exchanges are reported.
     pub events: &'a Events,
-    /// What the steps so far have learnt.
-    pub transcript: Transcript,
+}
+
+impl HandshakeContext<'_> {
+    /// Waits until the peer has said something by itself, for `patience` at most.
+    ///
+    /// `None` where we dialled, when nothing came in time, or when the connection is gone: then it must be asked for.
+    ///
+    /// Cancel safe.
+    pub async fn hear<T>(&self, what: impl Fn(&Heard) -> Option<T>, patience: Duration) -> Option<T> {
+        let mut heard = self.heard.clone()?;
+        match timeout(patience, heard.wait_for(|heard| what(heard).is_some())).await {
+            Ok(Ok(heard)) => what(&heard),
+            // closed or late
+            Ok(Err(_)) | Err(_) => None,
+        }
+    }
+}
+
+/// What a peer has said of itself in requests of its own, over one connection. About 150 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Its last Status.
+    pub status: Option<StatusMessage>,
+    /// The metadata sequence number of its last Ping.
+    pub ping_seq: Option<u64>,
+}
+
+/// What one step has learnt of a peer.
+#[expect(clippy::large_enum_variant, reason = "one value a step, moved once")]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Learnt {
+    /// The peer's Status.
+    Status(StatusMessage),
+    /// The peer's metadata.
+    Metadata(MetaData),
+    /// The sequence number of the peer's metadata.
+    PingSeq(u64),
+    /// Who the peer says it is.
+    Identity(PeerIdentity),
 }
 
 /// What a handshake has learnt of a peer.
@@ -65,7 +108,7 @@ pub struct Transcript {
     pub status: Option<StatusMessage>,
     /// The peer's metadata.
     pub metadata: Option<MetaData>,
-    /// The metadata sequence number that the peer's pong carried.
+    /// The metadata sequence number that the peer's ping or pong carried.
     pub ping_seq: Option<u64>,
     /// Who the peer says it is.
     pub identity: Option<PeerIdentity>,
@@ -74,6 +117,16 @@ pub struct Transcript {
 }
 
 impl Transcript {
+    /// Writes down what a step has learnt.
+    pub fn note(&mut self, learnt: Learnt) {
+        match learnt {
+            Learnt::Status(status) => self.status = Some(status),
+            Learnt::Metadata(metadata) => self.metadata = Some(metadata),
+            Learnt::PingSeq(seq_number) => self.ping_seq = Some(seq_number),
+            Learnt::Identity(identity) => self.identity = Some(identity),
+        }
+    }
+
     /// How long a step took, milliseconds; zero when it did not run.
     #[must_use]
     pub fn step_ms(&self, step: &str) -> f64 {
@@ -83,10 +136,11 @@ impl Transcript {
 }
 
 /// How a step ended.
+#[expect(clippy::large_enum_variant, reason = "one value a step, moved once")]
 #[derive(Debug)]
 pub enum StepOutcome {
     /// It passed.
-    Continue,
+    Continue(Learnt),
     /// It does not apply to this peer; the next one runs.
     Skip(&'static str),
     /// The peer is refused.

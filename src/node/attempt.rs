@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::connection::{
@@ -11,6 +12,7 @@ use super::connection::{
 };
 use super::tell;
 use crate::events::NodeEvent;
+use crate::handshake::Heard;
 use crate::peers::Candidate;
 use crate::switch::DialFailure;
 
@@ -37,15 +39,19 @@ pub(super) async fn attempt_outbound(handshaker: Handshaker, candidate: Candidat
         dialled = dial_peer(&handshaker.switch, *peer_id, addresses.clone()) => dialled,
     };
     match dialled {
-        Ok(connection) => shake_hands(handshaker, connection).await,
+        Ok(connection) => shake_hands(handshaker, connection, None).await,
         Err(failure) => Attempt::Failed { candidate, failure, duration: started.elapsed() },
     }
 }
 
-/// Runs the handshakes on a fresh connection of either direction.
-pub(super) async fn shake_hands(handshaker: Handshaker, connection: Connection<Dialed>) -> Attempt {
+/// Runs the handshakes on a fresh connection of either direction; where the peer dialled, with what it says by itself.
+pub(super) async fn shake_hands(
+    handshaker: Handshaker,
+    connection: Connection<Dialed>,
+    heard: Option<watch::Receiver<Heard>>,
+) -> Attempt {
     let connection = initialize_connection(connection, &handshaker.events);
-    match perform_protocol_handshakes(connection, &handshaker).await {
+    match perform_protocol_handshakes(connection, &handshaker, heard).await {
         Ok(connection) => Attempt::Ready(connection),
         Err(refused) => Attempt::Refused(refused),
     }

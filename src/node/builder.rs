@@ -21,6 +21,7 @@ use super::connection::Handshaker;
 use super::discovery_loop::{DiscoveryLoop, Recent};
 use super::eth2_node::Eth2Node;
 use super::handle::{COMMANDS, NodeHandle, NodeSnapshot};
+use super::hearing::Hearing;
 use super::local::LocalChain;
 use super::places::Places;
 use super::report::{REPORTS, Responder};
@@ -287,6 +288,7 @@ impl Eth2NodeBuilder {
             started: Instant::now(),
             sessions: Default::default(),
             early_goodbyes: Default::default(),
+            hearing: Hearing::default(),
             outbound: JoinSet::new(),
             inbound: JoinSet::new(),
             attempted: Default::default(),
@@ -338,6 +340,9 @@ impl Eth2NodeBuilder {
     /// Opens a listener for each transport and family; returns where they ended up.
     async fn listen(&self, switch: &mut Switch) -> Result<Vec<Multiaddr>, ListenError> {
         let mut listening = Vec::new();
+        if self.transports.memory {
+            listening.push(switch.listen(Multiaddr::empty().with(Protocol::Memory(0)), "--transports").await?);
+        }
         let families = [(&self.listen.v4, "--port", "--quic-port"), (&self.listen.v6, "--port6", "--quic-port6")];
         for (on, tcp_flag, quic_flag) in families {
             let Some(on) = on else { continue };

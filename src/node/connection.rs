@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::local::LocalChain;
 use crate::events::{Events, NodeEvent};
 use crate::fault::Fault;
-use crate::handshake::{HandshakeContext, HandshakeRegistry, Rejection, Transcript};
+use crate::handshake::{HandshakeContext, HandshakeRegistry, Heard, Rejection, Transcript};
 use crate::rpc::{RpcTimeouts, call, methods};
 use crate::switch::{ConnectionId, DialFailure, PeerIdentity, RawConnection, StreamOpener, SwitchHandle};
 use crate::time::milliseconds;
@@ -120,8 +121,8 @@ pub struct Handshaker {
 
 /// Runs every registered handshake against a freshly initialised connection.
 ///
-/// Steps run serially in registry order under one deadline; the first rejection wins, is sent to the peer as
-/// goodbye and closes the connection.
+/// Steps run in registry order under one deadline; the first rejection wins, is sent to the peer as goodbye and closes
+/// the connection. `heard` is what the peer says by itself, if it dialled.
 ///
 /// # Errors
 /// [`Refused`] carries the step and the rejection.
@@ -130,18 +131,18 @@ pub struct Handshaker {
 pub async fn perform_protocol_handshakes(
     connection: Connection<Initialized>,
     handshaker: &Handshaker,
+    heard: Option<watch::Receiver<Heard>>,
 ) -> Result<Connection<Ready>, Refused> {
     let Connection { raw, state } = connection;
     let Handshaker { registry, local, switch, events, stopping } = handshaker;
     let cx = HandshakeContext {
         peer_id: raw.peer_id,
-        direction: raw.direction,
+        heard,
         opener: &raw.opener,
         identity: raw.identity.clone(),
         local: &**local,
         timeouts: &RpcTimeouts::default(),
         events,
-        transcript: Transcript::default(),
     };
     let outcome = tokio::select! {
         biased;

@@ -19,6 +19,7 @@ use super::connection::{Connection, Handshaker, Ready, Refused, close};
 use super::discovery_loop::DiscoveryLoop;
 use super::errand::{Errand, run_errand};
 use super::handle::{NodeCommand, NodeSnapshot};
+use super::hearing::Hearing;
 use super::report::PeerReport;
 use super::tell;
 use crate::chain::{ChainNow, check_status};
@@ -26,7 +27,7 @@ use crate::discovery::{Candidate as Found, Discovery, EnrUpdateReason, Predicate
 use crate::events::NodeEvent;
 use crate::fault::{Classify, Fault};
 use crate::gossip::{Duties, Plan, Subscriptions};
-use crate::handshake::{CLOCK_TOLERANCE_SLOTS, LocalView, Rejection};
+use crate::handshake::{CLOCK_TOLERANCE_SLOTS, Heard, LocalView, Rejection};
 use crate::peers::{
     Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, IpGroup, Outcome, Peers,
     Source, Upkeep, UpkeepAction, Want,
@@ -78,6 +79,8 @@ pub struct Eth2Node {
     pub(super) sessions: BTreeMap<ConnectionId, Session>,
     /// Goodbyes over connections whose handshakes are under way; as many as peers say in [`EARLY_GOODBYE_LIFE`].
     pub(super) early_goodbyes: BTreeMap<ConnectionId, (GoodbyeReason, Instant)>,
+    /// What peers that dialled us say while their handshakes are under way.
+    pub(super) hearing: Hearing,
     /// Attempts at candidates, at most [`Limits::max_pending_outbound`](crate::peers::Limits).
     pub(super) outbound: JoinSet<Attempt>,
     /// Attempts that peers began, at most [`Limits::max_pending_inbound`](crate::peers::Limits).
@@ -266,7 +269,8 @@ impl Eth2Node {
             return self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
         }
         let (peer_id, group) = (raw.peer_id, IpGroup::of(&raw.address));
-        let attempt = self.inbound.spawn(shake_hands(self.handshaker.clone(), Connection::new(raw)));
+        let heard = Some(self.hearing.begin(raw.connection_id));
+        let attempt = self.inbound.spawn(shake_hands(self.handshaker.clone(), Connection::new(raw), heard));
         self.attempted.insert(attempt.id(), peer_id);
         if let Some(group) = group {
             self.inbound_groups.insert(attempt.id(), group);
@@ -347,6 +351,7 @@ impl Eth2Node {
     }
 
     fn on_refused(&mut self, refused: &Refused) {
+        self.hearing.end(refused.raw.connection_id);
         let (peer_id, direction, fault) = (refused.raw.peer_id, refused.raw.direction, refused.rejection.fault);
         let goodbye = self.early_goodbyes.remove(&refused.raw.connection_id).map(|(goodbye, _)| goodbye);
         // both sides had dialled, and the peer has closed the connection that both give up
@@ -376,6 +381,7 @@ impl Eth2Node {
     fn on_ready(&mut self, connection: Connection<Ready>) {
         let now = Instant::now();
         let Connection { raw, state } = connection;
+        self.hearing.end(raw.connection_id);
         if raw.opener.is_closed() || self.early_goodbyes.contains_key(&raw.connection_id) {
             return self.on_left(raw, state.duration);
         }
@@ -468,6 +474,7 @@ impl Eth2Node {
     }
 
     fn on_closed(&mut self, connection_id: ConnectionId, cause: Option<String>) {
+        self.hearing.end(connection_id);
         let Some(session) = self.sessions.remove(&connection_id) else { return };
         let Some(record) = self.peers.remove(&session.peer_id, connection_id) else { return };
         if let Some(cause) = &cause {
@@ -488,11 +495,22 @@ impl Eth2Node {
     fn on_report(&mut self, report: PeerReport) {
         let now = Instant::now();
         match report {
-            PeerReport::Status(origin, status) => self.on_status(origin.peer_id, status),
+            PeerReport::Status(origin, status) => {
+                self.hear(origin, |heard| heard.status = Some(status));
+                self.on_status(origin.peer_id, status);
+            }
             PeerReport::Ping(origin, seq_number) => {
+                self.hear(origin, |heard| heard.ping_seq = Some(seq_number));
                 self.peers.on_ping(&origin.peer_id, seq_number, now);
             }
             PeerReport::Goodbye(origin, goodbye) => self.on_goodbye(origin, goodbye),
+        }
+    }
+
+    /// What is said over the connection of a ready peer is of no use to handshakes.
+    fn hear(&mut self, Origin { connection_id, .. }: Origin, note: impl FnOnce(&mut Heard)) {
+        if !self.sessions.contains_key(&connection_id) {
+            self.hearing.note(connection_id, note);
         }
     }
 

@@ -11,6 +11,7 @@ mod discovery_loop;
 mod errand;
 mod eth2_node;
 mod handle;
+mod hearing;
 mod local;
 mod places;
 mod report;

@@ -12,8 +12,8 @@ use crate::handshake::LocalView;
 use crate::rpc::{Origin, RpcHandler};
 use crate::types::{GoodbyeReason, MetaData, StatusMessage};
 
-/// Reports that may wait for the node; **drop and count**: a lost Status or Ping comes again with the next refresh, a
-/// lost Goodbye shows as a plain close.
+/// Reports that may wait for the node; **drop and count**: a lost Status or Ping is asked for by the handshake, or comes
+/// again with the next refresh; a lost Goodbye shows as a plain close.
 ///
 /// 256 × about 200 bytes = 50 KiB.
 pub(super) const REPORTS: usize = 256;

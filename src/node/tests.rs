@@ -13,7 +13,7 @@ use super::*;
 use crate::chain::{ChainConfig, NetworkName};
 use crate::config::{Advertise, DiscoveryConfig, ListenConfig, ListenOn, PeersConfig, TransportConfig};
 use crate::events::{Events, NodeEvent};
-use crate::handshake::{HandshakeContext, HandshakeRegistry, HandshakeStep, ProtocolInfo, StepOutcome};
+use crate::handshake::{HandshakeContext, HandshakeRegistry, HandshakeStep, Learnt, ProtocolInfo, StepOutcome};
 use crate::store::Identity;
 use crate::switch::{RouterSettings, Switch, SwitchEnds, SwitchLimits, SwitchSettings};
 use crate::tasks::TaskGroup;
@@ -30,11 +30,10 @@ impl HandshakeStep for Held {
         "held"
     }
 
-    fn run<'a>(&'a self, cx: &'a mut HandshakeContext<'_>) -> BoxFuture<'a, StepOutcome> {
+    fn run<'a>(&'a self, cx: &'a HandshakeContext<'_>) -> BoxFuture<'a, StepOutcome> {
         Box::pin(async {
-            cx.transcript.status = Some(cx.local.status());
             self.0.clone().wait_for(|may| *may).await.expect("the test holds the sender");
-            StepOutcome::Continue
+            StepOutcome::Continue(Learnt::Status(cx.local.status()))
         })
     }
 }
@@ -45,7 +44,7 @@ struct Stranger {
 }
 
 fn tcp() -> TransportConfig {
-    TransportConfig { tcp: true, quic: false, muxers: vec![Muxer::Yamux] }
+    TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux] }
 }
 
 fn stranger(tasks: &TaskGroup) -> anyhow::Result<Stranger> {

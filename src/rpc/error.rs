@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 
 use crate::fault::{Classify, Fault, Severity};
+use crate::switch::was_refused;
 use crate::types::ForkDigest;
 
 use super::snappy::SnappyError;
@@ -25,7 +26,7 @@ pub enum RpcError {
     /// A deadline passed.
     #[error("timeout while {0}")]
     Timeout(Phase),
-    /// A protocol id that names none of our methods.
+    /// A protocol id that names none of our methods, or that the peer does not speak.
     #[error("protocol is not supported")]
     Unsupported,
     /// The length prefix is not a u64 in at most ten bytes.
@@ -122,6 +123,7 @@ impl From<io::Error> for RpcError {
     fn from(err: io::Error) -> Self {
         match err.kind() {
             io::ErrorKind::UnexpectedEof => Self::Truncated,
+            _ if was_refused(&err) => Self::Unsupported,
             _ => Self::Io(err),
         }
     }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{StreamProtocol, connection_limits, identify, ping};
+use libp2p::{StreamProtocol, connection_limits, identify};
 use tokio::sync::mpsc;
 
 use super::gossipsub::Router;
+use super::late_ping;
 use super::streams::{self, InboundStream};
 
 /// What we call ourselves to every peer.
@@ -25,7 +26,7 @@ pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
     pub(super) streams: streams::Behaviour,
     pub(super) identify: identify::Behaviour,
-    pub(super) ping: ping::Behaviour,
+    pub(super) ping: late_ping::Behaviour,
     /// Last: whatever denies a connection does so before the router knows of the peer.
     pub(super) gossip: Router,
 }
@@ -47,7 +48,7 @@ impl Behaviour {
             limits: connection_limits::Behaviour::new(limits),
             streams: streams::Behaviour::new(protocols, inbound),
             identify: identify::Behaviour::new(identify),
-            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL)),
+            ping: late_ping::Behaviour::new(PING_INTERVAL),
             gossip,
         }
     }

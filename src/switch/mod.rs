@@ -8,6 +8,7 @@ mod behaviour;
 mod event;
 mod failure;
 mod gossipsub;
+mod late_ping;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::core::ConnectedPoint;
+use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::metrics::{Metrics as Libp2pMetrics, Recorder};
 use libp2p::multiaddr::Protocol;
@@ -38,7 +40,7 @@ pub use gossipsub::{
     Acceptance, GossipCounts, GossipEnds, GossipMessage, KindCounts, PendingVerdict, PublishError, Published,
     RelayPolicy, RouterEvent, RouterSettings, TopicScore, TopicSubscription, Undecodable,
 };
-pub use streams::{InboundStream, NegotiatedStream, OpenStreamError, StreamOpener};
+pub use streams::{InboundStream, NegotiatedStream, OpenStreamError, StreamOpener, was_refused};
 
 use crate::fault::describe;
 use crate::transport::{BoxedTransport, MuxerLog, transport_of};
@@ -198,6 +200,8 @@ impl Switch {
         let behaviour = Behaviour::new(&keypair, limits, protocols, inbound, router);
         let config = swarm::Config::with_tokio_executor()
             .with_smart_dial()
+            // the last protocol offered for a stream rides on the first data
+            .with_substream_upgrade_protocol_override(Version::V1Lazy)
             .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS)
             .with_per_connection_event_buffer_size(4);
         let swarm = Swarm::new(transport, behaviour, keypair.public().to_peer_id(), config);
@@ -397,7 +401,7 @@ impl Switch {
         let transport = transport_of(&address).unwrap_or(Transport::Tcp);
         let muxer = self.muxers.take(peer_id, endpoint).unwrap_or(match transport {
             Transport::Quic => Muxer::Quic,
-            Transport::Tcp => Muxer::Yamux,
+            Transport::Tcp | Transport::Memory => Muxer::Yamux,
         });
         let (sender, identity) = watch::channel(None);
         self.identities.insert(connection_id, sender);

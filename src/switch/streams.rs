@@ -4,9 +4,13 @@
 //! connection, and the requests go straight to the connection's task, not through the swarm's loop. Inbound streams
 //! go the other way, straight from the connection's task into one bounded channel. Nothing here dials, and nothing
 //! knows what the streams carry; `rpc` does.
+//!
+//! Once identify has told what a peer speaks, the protocol of a stream is not negotiated but announced, together with
+//! its first bytes: that saves a round trip and three packets.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,8 +18,11 @@ use std::time::Duration;
 use futures::future::{Ready, ready};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
+use libp2p::core::upgrade::NegotiationError;
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
-use libp2p::swarm::handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound};
+use libp2p::swarm::handler::{
+    ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound, ProtocolsChange,
+};
 use libp2p::swarm::{
     ConnectionClosed, ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
     NetworkBehaviour, StreamUpgradeError, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
@@ -47,13 +54,23 @@ pub struct InboundStream {
     pub stream: Stream,
 }
 
-/// A stream that we opened, its protocol agreed upon.
+/// A stream that we opened, its protocol settled.
+///
+/// The last protocol that is offered is settled before the peer has agreed to it; if it does not, the first read from
+/// the stream fails with an error of which [`was_refused`] is true.
 #[derive(Debug)]
 pub struct NegotiatedStream {
-    /// Which of the offered protocols the peer took.
+    /// Which of the offered protocols it is.
     pub protocol: StreamProtocol,
     /// The bytes. Dropping it resets the stream.
     pub stream: Stream,
+}
+
+/// Whether a stream broke because the peer does not speak the protocol that it was opened for.
+#[must_use]
+pub fn was_refused(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(NegotiationError::Failed))
 }
 
 /// Why a stream could not be opened.
@@ -70,7 +87,7 @@ pub enum OpenStreamError {
     Timeout,
     /// The stream broke during the negotiation.
     #[error("stream broke during negotiation: {0}")]
-    Io(std::io::Error),
+    Io(io::Error),
 }
 
 impl Classify for OpenStreamError {
@@ -107,10 +124,12 @@ pub struct StreamOpener {
 }
 
 impl StreamOpener {
-    /// Opens a stream and agrees on one of `protocols`, tried in order.
+    /// Opens a stream for the first of `protocols` that the peer speaks.
+    ///
+    /// That is known if identify told; otherwise they are offered in order, and the last one is taken for granted.
     ///
     /// # Errors
-    /// See [`OpenStreamError`].
+    /// See [`OpenStreamError`]; that the peer does not speak the last of them shows by [`was_refused`].
     ///
     /// Cancel safe: an opened stream that nobody awaits any more is reset.
     pub async fn open(&self, protocols: Vec<StreamProtocol>) -> Result<NegotiatedStream, OpenStreamError> {
@@ -161,6 +180,7 @@ impl Behaviour {
             connection_id,
             protocols: self.protocols.clone(),
             requests: queue,
+            spoken: HashSet::new(),
             abandoned: false,
             inbound: self.inbound.clone(),
             dropped: None,
@@ -219,12 +239,22 @@ pub(super) struct Handler {
     connection_id: ConnectionId,
     protocols: Arc<[StreamProtocol]>,
     requests: mpsc::Receiver<OpenRequest>,
+    /// What the peer says it speaks, of [`Self::protocols`].
+    spoken: HashSet<StreamProtocol>,
     abandoned: bool,
     inbound: mpsc::Sender<InboundStream>,
     dropped: Option<Event>,
 }
 
 impl Handler {
+    /// What has to be offered, in order: one protocol is enough once it is known that the peer speaks it.
+    fn offer(&self, mut protocols: Vec<StreamProtocol>) -> Offer {
+        if let Some(at) = protocols.iter().position(|protocol| self.spoken.contains(protocol)) {
+            protocols = vec![protocols.swap_remove(at)];
+        }
+        Offer(protocols.into())
+    }
+
     fn accept(&mut self, NegotiatedStream { protocol, stream }: NegotiatedStream) {
         let inbound = InboundStream { peer_id: self.peer_id, connection_id: self.connection_id, protocol, stream };
         // drop and count: the switch reports it
@@ -257,7 +287,7 @@ impl ConnectionHandler for Handler {
         }
         match self.requests.poll_recv(cx) {
             Poll::Ready(Some(OpenRequest { protocols, reply })) => {
-                let protocol = SubstreamProtocol::new(Offer(protocols.into()), reply).with_timeout(NEGOTIATION_TIMEOUT);
+                let protocol = SubstreamProtocol::new(self.offer(protocols), reply).with_timeout(NEGOTIATION_TIMEOUT);
                 Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
             }
             Poll::Ready(None) => {
@@ -288,6 +318,14 @@ impl ConnectionHandler for Handler {
                 };
                 // receiver gone: whoever asked gave up
                 let _ = info.send(Err(error));
+            }
+            ConnectionEvent::RemoteProtocolsChange(ProtocolsChange::Added(added)) => {
+                self.spoken.extend(added.filter(|protocol| self.protocols.contains(protocol)).cloned());
+            }
+            ConnectionEvent::RemoteProtocolsChange(ProtocolsChange::Removed(removed)) => {
+                for protocol in removed {
+                    self.spoken.remove(protocol);
+                }
             }
             _ => {}
         }

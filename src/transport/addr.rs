@@ -12,6 +12,7 @@ pub fn transport_of(address: &Multiaddr) -> Option<Transport> {
     address.iter().fold(None, |found, protocol| match protocol {
         Protocol::Tcp(_) => Some(Transport::Tcp),
         Protocol::QuicV1 => Some(Transport::Quic),
+        Protocol::Memory(_) => Some(Transport::Memory),
         // other layers over TCP are other transports
         Protocol::Ws(_) | Protocol::Wss(_) | Protocol::P2pCircuit => None,
         _ => found,
@@ -40,7 +41,7 @@ mod tests {
             ("/dns4/boot.example/tcp/9000", Some(Transport::Tcp)),
             ("/ip4/127.0.0.1/udp/9000", None),
             ("/ip4/127.0.0.1/tcp/80/ws", None),
-            ("/memory/7", None),
+            ("/memory/7", Some(Transport::Memory)),
         ];
         for (text, transport) in cases {
             let address: Multiaddr = text.parse().expect("test address");

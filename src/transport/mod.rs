@@ -1,25 +1,29 @@
-//! The libp2p transport: QUIC, and TCP with Noise and Yamux or Mplex, behind DNS.
+//! The libp2p transport: QUIC, and TCP with Noise and Yamux or Mplex, behind DNS. Nodes within one program may also meet
+//! in its memory, secured and multiplexed as over TCP.
 //!
 //! The `switch` builds one transport here and never looks inside. This module knows nothing of peers,
 //! behaviours or policy; what it knows beyond bytes is which muxer a connection settled on ([`MuxerLog`])
 //! and at which stage an upgrade died ([`UpgradeFailure`]).
 
 mod addr;
+mod cork;
 mod failure;
 mod fresh_port;
 mod muxer_log;
 mod upgrade;
 
+use std::io;
 use std::time::Duration;
 
 pub use addr::{ip_of, transport_of};
 pub use failure::UpgradeFailure;
 pub use muxer_log::MuxerLog;
 
+use futures::{AsyncRead, AsyncWrite};
 use libp2p::PeerId;
 use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::{Boxed, OptionalTransport};
+use libp2p::core::transport::{Boxed, MemoryTransport, OptionalTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{dns, noise, quic, tcp};
@@ -97,15 +101,13 @@ fn dialable(
     TransportError,
 > {
     let tcp = if config.tcp {
-        let log = log.clone();
-        let tcp = FreshPort(tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)))
-            .upgrade(negotiation(&config.muxers))
-            .authenticate(noise::Config::new(keypair)?)
-            .multiplex(MuxerUpgrade::new(&config.muxers))
-            .timeout(UPGRADE_TIMEOUT)
-            .map(move |output, endpoint| log.tagged(output, &endpoint))
-            .map_err(UpgradeFailure::from_tcp);
-        OptionalTransport::some(tcp)
+        let tcp = FreshPort(tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)));
+        OptionalTransport::some(secured(tcp, keypair, config, log)?)
+    } else {
+        OptionalTransport::none()
+    };
+    let memory = if config.memory {
+        OptionalTransport::some(secured(MemoryTransport::default().map_err(io::Error::other), keypair, config, log)?)
     } else {
         OptionalTransport::none()
     };
@@ -121,7 +123,36 @@ fn dialable(
     } else {
         OptionalTransport::none()
     };
-    Ok(tcp.or_transport(quic).map(|either, _| either.into_inner()).map_err(|either| either.into_inner()))
+    let tcp_or_quic = tcp.or_transport(quic).map(|either, _| either.into_inner()).map_err(|either| either.into_inner());
+    Ok(tcp_or_quic.or_transport(memory).map(|either, _| either.into_inner()).map_err(|either| either.into_inner()))
+}
+
+/// Noise and a muxer over what carries bytes alone.
+fn secured<T>(
+    bytes: T,
+    keypair: &Keypair,
+    config: &TransportConfig,
+    log: &MuxerLog,
+) -> Result<
+    impl Transport<Output = (PeerId, StreamMuxerBox), Error = UpgradeFailure, Dial: Send, ListenerUpgrade: Send>
+    + Send
+    + Unpin
+    + use<T>,
+    TransportError,
+>
+where
+    T: Transport<Error = io::Error, Output: AsyncRead + AsyncWrite + Send + Unpin + 'static> + Send + Unpin + 'static,
+    T::Dial: Send + 'static,
+    T::ListenerUpgrade: Send + 'static,
+{
+    let log = log.clone();
+    Ok(bytes
+        .upgrade(negotiation(&config.muxers))
+        .authenticate(noise::Config::new(keypair)?)
+        .multiplex(MuxerUpgrade::new(&config.muxers))
+        .timeout(UPGRADE_TIMEOUT)
+        .map(move |output, endpoint| log.tagged(output, &endpoint))
+        .map_err(UpgradeFailure::from_tcp))
 }
 
 /// With a choice of muxers the last proposal may ride on the first data; with a single one the answer is

@@ -14,6 +14,7 @@ use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade,
 use libp2p::yamux;
 use libp2p_mplex::{Config as MplexConfig, MaxBufferBehaviour};
 
+use super::cork::{Cork, Corked, CorkedSocket, cork};
 use crate::types::Muxer;
 
 const YAMUX: &str = "/yamux/1.0.0";
@@ -71,8 +72,9 @@ where
             let upgrade = mplex().upgrade_inbound(socket, info);
             return upgrade.map(|muxer| muxer.map(|muxer| TaggedMuxer::new(Muxer::Mplex, muxer))).boxed();
         }
+        let (socket, cork) = cork(socket);
         let upgrade = yamux().upgrade_inbound(socket, info);
-        upgrade.map(|muxer| muxer.map(|muxer| TaggedMuxer::new(Muxer::Yamux, muxer)).map_err(io::Error::other)).boxed()
+        upgrade.map(|muxer| corked_yamux(muxer, cork)).boxed()
     }
 }
 
@@ -89,8 +91,9 @@ where
             let upgrade = mplex().upgrade_outbound(socket, info);
             return upgrade.map(|muxer| muxer.map(|muxer| TaggedMuxer::new(Muxer::Mplex, muxer))).boxed();
         }
+        let (socket, cork) = cork(socket);
         let upgrade = yamux().upgrade_outbound(socket, info);
-        upgrade.map(|muxer| muxer.map(|muxer| TaggedMuxer::new(Muxer::Yamux, muxer)).map_err(io::Error::other)).boxed()
+        upgrade.map(|muxer| corked_yamux(muxer, cork)).boxed()
     }
 }
 
@@ -98,6 +101,13 @@ fn yamux() -> yamux::Config {
     let mut config = yamux::Config::default();
     config.set_max_num_streams(YAMUX_STREAMS);
     config
+}
+
+fn corked_yamux<C>(muxer: io::Result<yamux::Muxer<CorkedSocket<C>>>, cork: Cork<C>) -> io::Result<TaggedMuxer>
+where
+    C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    Ok(TaggedMuxer::new(Muxer::Yamux, Corked::new(muxer?, cork)))
 }
 
 fn mplex() -> MplexConfig {

@@ -46,6 +46,8 @@ labelled! {
         Quic = "quic",
         /// TCP with Noise and a muxer.
         Tcp = "tcp",
+        /// Memory of this process, with Noise and a muxer: between the nodes of a test.
+        Memory = "memory",
     }
 }
 

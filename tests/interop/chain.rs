@@ -149,9 +149,12 @@ impl Node {
         self.process.ensure_none("complaint about us", Duration::ZERO, |line| {
             line.text.contains(&label) && complaints.iter().any(|complaint| line.text.contains(complaint))
         })?;
-        for exchange in ["Req  request sent method=metadata", "Resp done method=status", "Resp done method=ping"] {
-            self.process.wait_for(exchange, Duration::ZERO, |line| {
-                line.text.contains(&label) && line.text.contains(exchange)
+        // Whoever dialled tells its Status and its Ping by asking.
+        for method in ["metadata", "status", "ping"] {
+            let (asked, answered) =
+                (format!("Req  request sent method={method}"), format!("Resp done method={method}"));
+            self.process.wait_for(method, Duration::ZERO, |line| {
+                line.text.contains(&label) && (line.text.contains(&asked) || line.text.contains(&answered))
             })?;
         }
         let stats = self.get("/eth/v1/lodestar/gossip-peer-score-stats")?;

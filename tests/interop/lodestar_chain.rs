@@ -8,6 +8,9 @@ use crate::beacond::Beacond;
 use crate::chain::{Chain, Shape};
 use crate::scenario::{self, Scenario};
 
+/// How long the chain must keep us at least.
+const STAY: Duration = Duration::from_secs(60);
+
 #[test]
 fn lodestar_chain_holds_us_as_a_good_peer() -> Result<()> {
     scenario::run(|scenario| {
@@ -24,7 +27,7 @@ fn lodestar_chain_holds_us_as_a_good_peer() -> Result<()> {
         }
         quic_alone_reaches_us_and_says_why_nobody_else(scenario, &chain, beacond.peer_id())?;
         // Being at genesis for ever, and having no blocks, must not count against us.
-        beacond.keeps(&first.peer_id, soak()?.saturating_sub(began.elapsed()))?;
+        beacond.keeps(&first.peer_id, scenario::soak(STAY)?.saturating_sub(began.elapsed()))?;
         for node in &chain.nodes {
             beacond.keeps(&node.peer_id, Duration::ZERO)?;
             node.ensure_content(beacond.peer_id())?;
@@ -49,10 +52,4 @@ fn quic_alone_reaches_us_and_says_why_nobody_else(scenario: &Scenario, chain: &C
         line.event() == "discovery.refused" && line.str("reason") == "no_transport"
     })?;
     Ok(())
-}
-
-/// How long the chain must keep us.
-fn soak() -> Result<Duration> {
-    let seconds = std::env::var("BEACOND_SOAK_SECONDS").unwrap_or_else(|_| "60".to_owned());
-    Ok(Duration::from_secs(seconds.parse().context("BEACOND_SOAK_SECONDS is not a number of seconds")?))
 }

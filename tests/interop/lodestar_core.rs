@@ -38,7 +38,7 @@ fn lodestar_at_fulu_holds_us_over_quic_and_over_tcp() -> Result<()> {
         let failed = yamux.event("dial.failed", &core.peer_id, Duration::from_secs(30))?;
         ensure!(failed.str("reason") == "no_muxer" && failed.str("fault") == "incompatible", "{}", failed.text);
 
-        quic.keeps(&core.peer_id, STAY)?;
+        quic.keeps(&core.peer_id, scenario::soak(STAY)?)?;
         tcp.keeps(&core.peer_id, Duration::ZERO)?;
         core.process.ensure_none("disconnection", Duration::ZERO, |line| line.event() == "peerDisconnected")?;
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 use std::{env, net};
 
 use anyhow::{Context, Result, anyhow};
@@ -158,4 +159,11 @@ fn succeeds(command: &mut Command) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// How long a peer must keep us: as long as `BEACOND_SOAK_SECONDS` says, or else a short while.
+pub(crate) fn soak(short: Duration) -> Result<Duration> {
+    let Some(seconds) = env::var_os("BEACOND_SOAK_SECONDS") else { return Ok(short) };
+    let seconds = seconds.to_str().and_then(|text| text.parse().ok());
+    Ok(Duration::from_secs(seconds.context("BEACOND_SOAK_SECONDS is not a number of seconds")?).max(short))
 }

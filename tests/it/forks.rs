@@ -97,9 +97,10 @@ async fn peers_that_miss_a_fork_are_dropped_and_no_longer_found() -> Result<()> 
     let mut node = TestNode::start(Options { find: find(), ..Options::new(&chain) }).await?;
     let outdated = TestNode::start(Options { find: find(), ..Options::new(&old_schedule(&chain)) }).await?;
     let mut silent = Hostile::start().await?;
-    let _connection = silent.dial(&node.multiaddr("/tcp/")?).await?;
+    let connection = silent.dial(&node.multiaddr("/tcp/")?).await?;
 
     let script = Script::honest(&old_schedule(&chain));
+    silent.ask_status(&connection, &script).await?;
     let (outdated_id, silent_id) = (outdated.peer_id, silent.peer_id);
     let missed = async {
         let is_ready = |event: &NodeEvent| match event {

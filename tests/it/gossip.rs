@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use beacond::chain::ChainConfig;
-use beacond::config::{GossipConfig, SubnetChoice};
+use beacond::config::{GossipConfig, SubnetChoice, TransportConfig};
 use beacond::events::NodeEvent;
-use beacond::gossip::{Answer, PublishError};
+use beacond::gossip::{Answer, NotWaiting, PublishError};
 use beacond::switch;
 use beacond::time::SlotClock;
 use beacond::types::containers::phase0::{AttestationData, Checkpoint};
 use beacond::types::containers::{electra, fulu};
-use beacond::types::{GoodbyeReason, KnownPeer, MessageId, Slot, TopicKind, TopicName};
+use beacond::types::{GoodbyeReason, KnownPeer, MessageId, Muxer, Slot, TopicKind, TopicName};
 use ssz::Encode;
 
 use crate::support::{Options, TestNode, network};
@@ -56,10 +56,11 @@ fn attestation(chain: &ChainConfig, attester_index: u64) -> Vec<u8> {
     electra::SingleAttestation { attester_index, data, ..Default::default() }.as_ssz_bytes()
 }
 
-/// A node that dials `others`.
+/// A node that dials `others`, all within the memory of this process.
 async fn joined(chain: &ChainConfig, gossip: GossipConfig, others: &[&TestNode]) -> Result<TestNode> {
-    let known_peers = others.iter().map(|node| node.multiaddr("/tcp/")).collect::<Result<Vec<KnownPeer>>>()?;
-    TestNode::start(Options { gossip, known_peers, ..Options::new(chain) }).await
+    let known_peers = others.iter().map(|node| node.multiaddr("/memory/")).collect::<Result<Vec<KnownPeer>>>()?;
+    let transports = TransportConfig { tcp: false, quic: false, memory: true, muxers: vec![Muxer::Yamux] };
+    TestNode::start(Options { gossip, known_peers, transports, ..Options::new(chain) }).await
 }
 
 /// Waits until a node has `peers` peers in the mesh of a kind.
@@ -155,6 +156,27 @@ async fn one_liar_gets_nothing_corroborated_and_two_do() -> Result<()> {
     assert_eq!(received(&mut relayer, message_id).await?, ("unverifiable", "corroborated"));
     assert_eq!(received(&mut witness, message_id).await?, ("unverifiable", "none"));
     assert_eq!(witness.count(|event| is_received(event, alone)), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_an_answer_in_time_a_message_is_ignored_and_a_late_one_counts_for_nothing() -> Result<()> {
+    let chain = quick(87);
+    let sender = joined(&chain, gossip(), &[]).await?;
+    let mut receiver = joined(&chain, gossip(), &[&sender]).await?;
+    let mut juror = receiver.handle.gossip().appoint_juror(&[TopicKind::BeaconAttestation]);
+    meshed(&mut receiver, TopicKind::BeaconAttestation, 1).await?;
+
+    let sent = sender.handle.gossip().publish(subnet_0(), attestation(&chain, 1)).await?.message_id;
+    let question = juror.next().await.context("the node runs")?;
+    assert_eq!((question.message_id, question.topic.name), (sent, subnet_0()));
+    assert_eq!(received(&mut receiver, sent).await?, ("unanswered", "none"));
+    assert_eq!(juror.answer(sent, Answer::Accept), Err(NotWaiting));
+
+    // nobody is asked any more
+    drop(juror);
+    let sent = sender.handle.gossip().publish(subnet_0(), attestation(&chain, 2)).await?.message_id;
+    assert_eq!(received(&mut receiver, sent).await?, ("unverifiable", "none"));
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod forks;
 mod garbage;
 mod gossip;
 mod handshake;
+mod heard;
 mod hostile;
 mod recovery;
 mod subscriptions;

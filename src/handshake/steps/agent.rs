@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::timeout;
 
-use crate::handshake::step::{HandshakeContext, HandshakeStep, StepOutcome};
+use crate::handshake::step::{HandshakeContext, HandshakeStep, Learnt, StepOutcome};
 
 /// Identify is usually done before Status is; a peer that is slower stays `unknown`, nothing else.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -20,18 +20,17 @@ impl HandshakeStep for Agent {
         "agent"
     }
 
-    fn run<'a>(&'a self, cx: &'a mut HandshakeContext<'_>) -> BoxFuture<'a, StepOutcome> {
+    fn run<'a>(&'a self, cx: &'a HandshakeContext<'_>) -> BoxFuture<'a, StepOutcome> {
         async move {
-            let known = match timeout(PATIENCE, cx.identity.wait_for(Option::is_some)).await {
+            let mut identity = cx.identity.clone();
+            let known = match timeout(PATIENCE, identity.wait_for(Option::is_some)).await {
                 Ok(Ok(identity)) => identity.clone(),
                 // gone or late
                 Ok(Err(_)) | Err(_) => None,
             };
-            if known.is_none() {
-                return StepOutcome::Skip("no identify yet");
-            }
-            cx.transcript.identity = known;
-            StepOutcome::Continue
+            known.map_or(StepOutcome::Skip("no identify yet"), |identity| {
+                StepOutcome::Continue(Learnt::Identity(identity))
+            })
         }
         .boxed()
     }

@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::handshake::step::{HandshakeContext, HandshakeStep, Rejection, StepOutcome};
+use crate::handshake::step::{HandshakeContext, HandshakeStep, Learnt, Rejection, StepOutcome};
 use crate::rpc::{call, methods};
 
 /// Fetches the peer's metadata, the newest version that it speaks.
@@ -15,13 +15,10 @@ impl HandshakeStep for Metadata {
         "metadata"
     }
 
-    fn run<'a>(&'a self, cx: &'a mut HandshakeContext<'_>) -> BoxFuture<'a, StepOutcome> {
+    fn run<'a>(&'a self, cx: &'a HandshakeContext<'_>) -> BoxFuture<'a, StepOutcome> {
         async move {
             match call::<methods::Metadata>(cx.opener, cx.peer_id, &(), cx.timeouts, cx.events).await {
-                Ok(metadata) => {
-                    cx.transcript.metadata = Some(metadata);
-                    StepOutcome::Continue
-                }
+                Ok(metadata) => StepOutcome::Continue(Learnt::Metadata(metadata)),
                 // some peers learn their own metadata late or answer it grudgingly: it informs, it does not decide
                 Err(error) if error.is_refusal() => StepOutcome::Skip("refused by the peer"),
                 Err(error) => StepOutcome::Reject(Rejection::from_call(&error)),

@@ -1,15 +1,25 @@
 //! Status: are we on the same chain?
 //!
-//! The dialler must ask first, and asks; the accepting side asks as well, since both may have dialled at once.
+//! The dialler must ask first, and tells its own Status by it: the accepting side takes that one, and asks only a peer
+//! that says nothing. A dialler that would not have answered is a peer all the same: what it must, it did.
 //! [spec v1.6.0, Status](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/phase0/p2p-interface.md#status-v1)
+
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::chain::check_status;
 use crate::handshake::CLOCK_TOLERANCE_SLOTS;
-use crate::handshake::step::{HandshakeContext, HandshakeStep, Rejection, StepOutcome};
-use crate::rpc::{call, methods};
+use crate::handshake::step::{HandshakeContext, HandshakeStep, Learnt, Rejection, StepOutcome};
+use crate::rpc::{CallError, call, methods};
+use crate::types::StatusMessage;
+
+/// How long a peer that dialled us has to ask for our Status, until we ask for its own.
+///
+/// Lodestar waits for 15 s, which is all the time that our handshakes have. A dialler asks as soon as the connection is
+/// up: after a few round trips, however far away it is.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Exchanges Status, the newest version that the peer speaks, and holds the peer's against ours.
 #[derive(Debug)]
@@ -20,21 +30,25 @@ impl HandshakeStep for Status {
         "status"
     }
 
-    fn run<'a>(&'a self, cx: &'a mut HandshakeContext<'_>) -> BoxFuture<'a, StepOutcome> {
+    fn run<'a>(&'a self, cx: &'a HandshakeContext<'_>) -> BoxFuture<'a, StepOutcome> {
         async move {
-            let ours = cx.local.status();
-            let theirs = match call::<methods::Status>(cx.opener, cx.peer_id, &ours, cx.timeouts, cx.events).await {
+            let theirs = match learn_status(cx).await {
                 Ok(theirs) => theirs,
                 Err(error) => return StepOutcome::Reject(Rejection::from_call(&error)),
             };
             let (digests, wall) = (cx.local.accepted_digests(), cx.local.wall_slot());
-            let checked = check_status(&ours, &theirs, &digests, wall, CLOCK_TOLERANCE_SLOTS);
-            if let Err(mismatch) = checked {
-                return StepOutcome::Reject(Rejection::from_error(&mismatch));
+            match check_status(&cx.local.status(), &theirs, &digests, wall, CLOCK_TOLERANCE_SLOTS) {
+                Ok(()) => StepOutcome::Continue(Learnt::Status(theirs)),
+                Err(mismatch) => StepOutcome::Reject(Rejection::from_error(&mismatch)),
             }
-            cx.transcript.status = Some(theirs);
-            StepOutcome::Continue
         }
         .boxed()
+    }
+}
+
+async fn learn_status(cx: &HandshakeContext<'_>) -> Result<StatusMessage, CallError> {
+    match cx.hear(|heard| heard.status, PATIENCE).await {
+        Some(theirs) => Ok(theirs),
+        None => call::<methods::Status>(cx.opener, cx.peer_id, &cx.local.status(), cx.timeouts, cx.events).await,
     }
 }

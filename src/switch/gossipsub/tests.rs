@@ -45,7 +45,7 @@ impl Node {
     async fn prepared(relay: RelayPolicy, prepare: impl FnOnce(&mut Router)) -> anyhow::Result<Self> {
         let keypair = Keypair::generate_secp256k1();
         let peer_id = keypair.public().to_peer_id();
-        let config = TransportConfig { tcp: true, quic: false, muxers: vec![Muxer::Yamux] };
+        let config = TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux] };
         let (transport, muxers) = transport::build(&keypair, &config)?;
         let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established: 8 };
         let gossip = RouterSettings { digests: vec![(DIGEST, false)], relay, ..RouterSettings::default() };

@@ -4,6 +4,7 @@ use anyhow::Result;
 use beacond::chain::ChainConfig;
 use beacond::events::NodeEvent;
 use beacond::fault::Fault;
+use beacond::switch::RawConnection;
 use beacond::types::PeerId;
 
 use super::{Find, Hostile, Options, Script, TestNode, network};
@@ -53,12 +54,27 @@ impl Besieged {
         }
     }
 
-    /// A stranger dials and answers by the script: the code that it is told, and the node's view.
+    /// A stranger dials, says its Status and answers by the script: the code that it is told, and the node's view.
     pub(crate) async fn meet(&mut self, script: &Script) -> Result<(Option<u64>, Refusal)> {
         let mut stranger = Hostile::start().await?;
-        let _connection = stranger.dial(&self.node.multiaddr("/tcp/")?).await?;
+        let connection = stranger.dial(&self.node.multiaddr("/tcp/")?).await?;
+        stranger.ask_status(&connection, script).await?;
         let told = stranger.play(script).await?;
         Ok((told.map(|goodbye| goodbye.0), self.refusal(stranger.peer_id).await?))
+    }
+
+    /// The node dials a stranger, which answers by the script: the code that it is told, and the node's view.
+    pub(crate) async fn visit(&mut self, script: &Script) -> Result<(Option<u64>, Refusal)> {
+        let mut stranger = Hostile::start().await?;
+        let _connection = self.dial(&mut stranger).await?;
+        let told = stranger.play(script).await?;
+        Ok((told.map(|goodbye| goodbye.0), self.refusal(stranger.peer_id).await?))
+    }
+
+    /// The node dials a stranger; its end of the connection.
+    pub(crate) async fn dial(&self, stranger: &mut Hostile) -> Result<RawConnection> {
+        self.node.handle.add_known_peer(stranger.multiaddr()).await?;
+        stranger.accept().await
     }
 
     /// Checks that strangers are answered.

@@ -82,7 +82,7 @@ impl Hostile {
     pub(crate) async fn speaking(protocols: Vec<StreamProtocol>) -> Result<Self> {
         let keypair = Keypair::generate_secp256k1();
         let peer_id = keypair.public().to_peer_id();
-        let transports = TransportConfig { tcp: true, quic: false, muxers: vec![Muxer::Yamux] };
+        let transports = TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux] };
         let (transport, muxers) = transport::build(&keypair, &transports)?;
         let limits = SwitchLimits { pending_inbound: 64, pending_outbound: 64, established: 64 };
         let gossip = RouterSettings::default();

@@ -52,7 +52,12 @@ impl Options {
             chain: chain.clone(),
             on: Self::anywhere(),
             find: Find::Nobody,
-            transports: TransportConfig { tcp: true, quic: true, muxers: vec![Muxer::Yamux, Muxer::Mplex] },
+            transports: TransportConfig {
+                tcp: true,
+                quic: true,
+                memory: false,
+                muxers: vec![Muxer::Yamux, Muxer::Mplex],
+            },
             boot_nodes: Vec::new(),
             known_peers: Vec::new(),
             target: 20,
