@@ -273,8 +273,9 @@ impl<'a> Observed<'a> {
                 let of_slot = |at: &&(u64, usize, usize, Standing)| (at.0, at.2) == (slot, daemon_index);
                 self.standings.iter().filter(of_slot).any(|at| at.3.in_block_mesh)
             };
-            let (within, without): (Vec<_>, Vec<_>) =
-                daemon.block_offsets().into_iter().partition(|(slot, _)| in_a_mesh(*slot));
+            let mut blocks = daemon.block_offsets();
+            blocks.retain(|(slot, _)| (first..=last).contains(slot));
+            let (within, without): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|(slot, _)| in_a_mesh(*slot));
             notice(&format!("{}: block_ms in a mesh: {}", daemon.name, Offsets::of(within)));
             notice(&format!("{}: block_ms in no mesh: {}", daemon.name, Offsets::of(without)));
             notice(&format!("{}: verdicts {:?}", daemon.name, daemon.verdicts()));
