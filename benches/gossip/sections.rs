@@ -127,19 +127,23 @@ pub(crate) fn all(table: &mut Table, quick: bool) -> Result<()> {
 
 /// What a core gets done when there is more than it can do.
 pub(crate) fn core(table: &mut Table, quick: bool) -> Result<()> {
-    let (rounds, messages) = if quick { (1, 10_000) } else { (3, 30_000) };
+    let (rounds, messages) = if quick { (1, 10_000) } else { (4, 30_000) };
     let round = [Part::Rush { messages, copies: 4 }, Part::Rush { messages, copies: 1 }];
     let parts: Vec<_> = std::iter::repeat_n(round, rounds).flatten().map(|part| at(0, part)).collect();
     let scenario = Scenario { slot_seconds: 2, ..scenario(parts) };
 
     let mut ours = Run::start(Tested::Ours, &scenario.clone().soon())?;
-    let [ours_four, ours_one] = rush(&mut ours, rounds)?;
+    let mut plain = Run::start(Tested::Plain, &scenario.soon())?;
+    let (mut ours_runs, mut plain_runs) = (Vec::new(), Vec::new());
+    for part in 0..2 * rounds {
+        // in turns, so that whatever else the machine does falls on both
+        ours_runs.push(ours.play(part)?);
+        plain_runs.push(plain.play(part)?);
+    }
     pause_until(unix_now_ms() + 2_200);
     let report = ours.report()?;
-    drop(ours);
-    let mut plain = Run::start(Tested::Plain, &scenario.soon())?;
-    let [plain_four, plain_one] = rush(&mut plain, rounds)?;
-    drop(plain);
+    let [ours_four, ours_one] = by_turns(ours_runs);
+    let [plain_four, plain_one] = by_turns(plain_runs);
 
     let unjudged = report.unique.saturating_sub(report.judged) + report.overflowed + report.lost;
     for (what, ours, plain) in [("4 copies each", &ours_four, &plain_four), ("1 copy each", &ours_one, &plain_one)] {
@@ -172,12 +176,11 @@ pub(crate) fn core(table: &mut Table, quick: bool) -> Result<()> {
     Ok(())
 }
 
-/// Rounds of both kinds, in turns.
-fn rush(run: &mut Run, rounds: usize) -> Result<[Vec<Played>; 2]> {
-    let (mut four, mut one) = (Vec::new(), Vec::new());
-    for round in 0..rounds {
-        four.push(run.play(2 * round)?);
-        one.push(run.play(2 * round + 1)?);
+/// The runs of even number, and the others.
+fn by_turns(runs: Vec<Played>) -> [Vec<Played>; 2] {
+    let (mut even, mut odd) = (Vec::new(), Vec::new());
+    for (number, run) in runs.into_iter().enumerate() {
+        if number % 2 == 0 { even.push(run) } else { odd.push(run) }
     }
-    Ok([four, one])
+    [even, odd]
 }
