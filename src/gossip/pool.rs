@@ -6,9 +6,12 @@
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread::park_timeout;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use super::case::Case;
 use super::docket::Docket;
@@ -22,6 +25,13 @@ use crate::types::TopicKind;
 
 /// Messages that a thread takes at once; more would let one thread hoard a burst while another has nothing to do.
 const BATCH: usize = 64;
+
+/// How long a thread lets messages gather while they come densely. Waking it for each of them, and the network for each
+/// verdict, costs more than judging.
+const GATHERING: Duration = Duration::from_millis(1);
+
+/// Messages come densely when a thread waits less than this for the next.
+const DENSE: Duration = Duration::from_millis(2);
 
 /// Starts the threads; they end when the router is gone. One core is left to the network.
 pub(super) fn start(
@@ -58,10 +68,16 @@ struct Worker {
 impl Worker {
     fn run(&self) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut since = Instant::now();
         while self.take(&mut batch) > 0 {
+            let gather = batch.len() < BATCH && since.elapsed() < DENSE;
             for message in batch.drain(..) {
                 self.judge(message);
             }
+            if gather {
+                park_timeout(GATHERING);
+            }
+            since = Instant::now();
         }
     }
 
