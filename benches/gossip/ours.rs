@@ -114,7 +114,7 @@ pub(crate) async fn run(scenario: Scenario) -> Result<()> {
         identity,
         chain(scenario.genesis_time, scenario.slot_duration()),
         ListenConfig { v4: Some(on), v6: None },
-        TransportConfig { tcp: true, quic: false, muxers: vec![Muxer::Yamux, Muxer::Mplex] },
+        TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux, Muxer::Mplex] },
         discovery,
         PeersConfig { target: 2 * (SENDERS + scenario.silent), known_peers: Vec::new() },
     )

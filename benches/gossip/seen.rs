@@ -130,7 +130,7 @@ fn topic() -> Result<GossipTopic> {
 
 fn switch(gossip: RouterSettings) -> Result<(Switch, SwitchEnds, PeerId)> {
     let identity = Identity::generate();
-    let transports = TransportConfig { tcp: true, quic: false, muxers: vec![Muxer::Yamux] };
+    let transports = TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux] };
     let (transport, muxers) = transport::build(&identity.keypair, &transports)?;
     let (switch, ends) = Switch::new(SwitchSettings {
         keypair: identity.keypair,

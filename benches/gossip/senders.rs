@@ -101,7 +101,8 @@ impl Sender {
         tasks: &TaskGroup,
     ) -> Result<Self> {
         let identity = Identity::generate();
-        let transports = TransportConfig { tcp: true, quic: false, muxers: vec![Muxer::Yamux, Muxer::Mplex] };
+        let transports =
+            TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux, Muxer::Mplex] };
         let (transport, muxers) = transport::build(&identity.keypair, &transports)?;
         let (switch, ends) = Switch::new(SwitchSettings {
             keypair: identity.keypair,
