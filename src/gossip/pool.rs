@@ -6,9 +6,12 @@
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread::park_timeout;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use super::case::Case;
 use super::docket::Docket;
@@ -23,7 +26,17 @@ use crate::types::TopicKind;
 /// Messages that a thread takes at once; more would let one thread hoard a burst while another has nothing to do.
 const BATCH: usize = 64;
 
-/// Starts the threads; they end when the router is gone. One core is left to the network.
+/// How long a thread lets messages gather while they come densely. Waking it for each of them, and the network for each
+/// verdict, costs more than judging.
+const GATHERING: Duration = Duration::from_millis(1);
+
+/// Messages come densely when a thread waits less than this for the next.
+const DENSE: Duration = Duration::from_millis(2);
+
+/// Threads at least, so that one judges what is quick while another proves columns.
+const THREADS: usize = 2;
+
+/// Starts the threads; they end when the router is gone. One core is left to the network where there are enough.
 pub(super) fn start(
     messages: mpsc::Receiver<GossipMessage>,
     docket: &Arc<Docket>,
@@ -32,7 +45,7 @@ pub(super) fn start(
 ) {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let (messages, first_block) = (Arc::new(Mutex::new(messages)), Arc::new(Once::new()));
-    for _ in 0..cores.saturating_sub(1).max(1) {
+    for _ in 0..cores.saturating_sub(1).max(THREADS) {
         let worker = Worker {
             messages: messages.clone(),
             first_block: first_block.clone(),
@@ -58,10 +71,18 @@ struct Worker {
 impl Worker {
     fn run(&self) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut since = Instant::now();
         while self.take(&mut batch) > 0 {
+            let gather = batch.len() < BATCH && since.elapsed() < DENSE;
+            // what takes milliseconds does not hold up what takes none
+            batch.sort_by_key(|message| takes_long(message.topic.name.kind()));
             for message in batch.drain(..) {
                 self.judge(message);
             }
+            if gather {
+                park_timeout(GATHERING);
+            }
+            since = Instant::now();
         }
     }
 
@@ -96,4 +117,9 @@ impl Worker {
 fn warm_up() {
     // not waited for: whoever needs it and comes first loads it, or waits
     drop(spawn_blocking(kzg::warm_up));
+}
+
+/// Kinds of which one message takes a millisecond or more: blocks are hashed, blobs and columns proven.
+const fn takes_long(kind: TopicKind) -> bool {
+    matches!(kind, TopicKind::BeaconBlock | TopicKind::BlobSidecar | TopicKind::DataColumnSidecar)
 }

@@ -34,6 +34,8 @@ pub(super) struct Arrival {
 enum Admission {
     /// libp2p's router is to see it.
     Pass,
+    /// It is a further copy of this message, which waits for its verdict: libp2p's router is to see it if that matters.
+    Wait(MessageId),
     /// It is not.
     Drop,
     /// Its sender is to pay for it.
@@ -48,26 +50,32 @@ struct Source {
 }
 
 impl Router {
-    /// Leaves in `messages` what libp2p's router is to see, and lays payloads and ids ready for it.
+    /// Leaves in `messages` what libp2p's router is to see, and lays payloads and ids ready for it. Returns the id if that
+    /// is nothing but one further copy of a message that waits for its verdict.
     pub(super) fn admit_all(
         &mut self,
         peer_id: PeerId,
         connection_id: ConnectionId,
         messages: &mut Vec<RawMessage>,
         invalid: &mut Vec<(RawMessage, ValidationError)>,
-    ) {
+    ) -> Option<MessageId> {
         if messages.is_empty() {
-            return;
+            return None;
         }
         let network = self.networks.get(&connection_id).copied().filter(|_| !self.low.contains(&peer_id));
         let Some(network) = network else {
             // a peer that is not listened to
             messages.clear();
-            return;
+            return None;
         };
         let (source, now) = (Source { peer_id, network }, Instant::now());
+        let mut waiting = None;
         messages.retain_mut(|raw| match self.admit(raw, source, now) {
             Admission::Pass => true,
+            Admission::Wait(id) => {
+                waiting = Some(id);
+                true
+            }
             Admission::Drop => false,
             Admission::Invalid => {
                 let raw = RawMessage { data: std::mem::take(&mut raw.data), ..raw.clone() };
@@ -75,6 +83,7 @@ impl Router {
                 false
             }
         });
+        waiting.filter(|_| messages.len() == 1 && invalid.is_empty())
     }
 
     fn admit(&mut self, raw: &mut RawMessage, source: Source, now: Instant) -> Admission {
@@ -140,7 +149,7 @@ impl Router {
             Standing::Settled | Standing::Pending | Standing::Rejected => {
                 raw.data = Vec::new();
                 self.laid.push_back((id, Vec::new()));
-                Some(Admission::Pass)
+                Some(if standing == Standing::Pending { Admission::Wait(id) } else { Admission::Pass })
             }
         }
     }

@@ -18,6 +18,7 @@ mod event;
 mod filter;
 mod fingerprints;
 mod handle;
+mod held;
 mod inbound;
 mod message;
 mod message_id;
@@ -58,6 +59,7 @@ use corroboration::{Asked, Corroboration, Network, Outcome};
 use filter::Filter;
 use fingerprints::Fingerprints;
 use handle::{COMMANDS, Outgoing, RouterCommand, id_rule};
+use held::{Held, HeldCopy};
 use inbound::Arrival;
 use message::Report;
 use message_id::IdRule;
@@ -158,6 +160,7 @@ pub(super) struct Router {
     seen: SeenCache,
     fingerprints: Fingerprints,
     corroboration: Option<Corroboration>,
+    held: Held,
     /// New messages that libp2p's router was given and has not brought out yet.
     arrivals: VecDeque<Arrival>,
     /// Empty between calls; kept for its memory.
@@ -209,6 +212,7 @@ impl Router {
                 RelayPolicy::Strict => None,
                 RelayPolicy::Corroborated { copies } => Some(Corroboration::new(copies)),
             },
+            held: Held::default(),
             arrivals: VecDeque::new(),
             laid: VecDeque::new(),
             decided: Vec::new(),
@@ -360,10 +364,26 @@ impl Router {
         let rejected = matches!(acceptance, MessageAcceptance::Reject);
         let standing = if rejected { Standing::Rejected } else { Standing::Settled };
         self.seen.settle(&message_id, standing);
+        let copies = self.held.take(&message_id);
+        if !matches!(acceptance, MessageAcceptance::Ignore) {
+            copies.into_iter().for_each(|copy| self.release(message_id, copy));
+        }
         let in_time = self.inner.report_message_validation_result(&inner_id(message_id), &peer_id, acceptance);
         self.counts.late_verdicts += u64::from(!in_time);
         if rejected {
             self.check_score(peer_id);
+        }
+    }
+
+    /// Gives a copy that was held to libp2p's router, unless its sender is gone.
+    fn release(&mut self, message_id: MessageId, copy: HeldCopy) {
+        let HeldCopy { peer_id, connection_id, event } = copy;
+        if self.networks.contains_key(&connection_id) {
+            // not `self.laid`: that may hold what comes before in the RPC that decided a corroboration
+            let mut laid = VecDeque::from([(message_id, Vec::new())]);
+            self.prepared.lay_inbound(&mut laid);
+            self.inner.on_connection_handler_event(peer_id, connection_id, event);
+            self.prepared.clear_inbound(&mut laid);
         }
     }
 
@@ -391,6 +411,7 @@ impl Router {
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_PER_SWEEP) {
             self.seen.prune(now);
+            self.held.prune(now);
             let peers: Vec<_> = self.inner.all_peers().map(|(peer_id, _)| *peer_id).collect();
             for peer_id in peers {
                 self.check_score(peer_id);
@@ -503,11 +524,13 @@ impl NetworkBehaviour for Router {
         mut event: THandlerOutEvent<Self>,
     ) {
         let start = self.arrivals.len();
+        let mut waiting = None;
         if let InnerEvent::Message { rpc, invalid_messages } = &mut event {
             let controls = rpc.control_msgs.len();
             rpc.control_msgs.retain(control::ids_are_well_formed);
             self.counts.bad_control += (controls - rpc.control_msgs.len()) as u64;
-            self.admit_all(peer_id, connection_id, &mut rpc.messages, invalid_messages);
+            waiting = self.admit_all(peer_id, connection_id, &mut rpc.messages, invalid_messages);
+            waiting = waiting.filter(|_| rpc.subscriptions.is_empty() && rpc.control_msgs.is_empty());
             if rpc.messages.is_empty()
                 && rpc.subscriptions.is_empty()
                 && rpc.control_msgs.is_empty()
@@ -515,6 +538,11 @@ impl NetworkBehaviour for Router {
             {
                 return;
             }
+        }
+        if let Some(id) = waiting.filter(|id| self.held.has_room(id)) {
+            self.laid.clear();
+            self.held.hold(id, HeldCopy { peer_id, connection_id, event }, Instant::now());
+            return;
         }
         self.prepared.lay_inbound(&mut self.laid);
         self.inner.on_connection_handler_event(peer_id, connection_id, event);

@@ -203,6 +203,58 @@ async fn whoever_sends_invalid_messages_is_cut_off_and_nobody_else() -> anyhow::
 }
 
 #[tokio::test]
+async fn whoever_sent_a_copy_before_the_verdict_pays_as_well() -> anyhow::Result<()> {
+    let [a, mut b, _c] = chain(RelayPolicy::Strict).await?;
+    let second = Node::start(RelayPolicy::Strict).await?;
+    second.connect(&b).await?;
+    for number in 0..9_u8 {
+        a.publish(&[number]).await;
+        let held = b.message().await;
+        b.counts().await;
+        second.publish(&[number]).await;
+        while b.counts().await.of(KIND).duplicates == 0 {
+            yield_now().await;
+        }
+        held.verdict.report(Acceptance::Reject);
+    }
+    let mut low = HashSet::new();
+    while low.len() < 2 {
+        let RouterEvent::ScoreTooLow { peer_id, .. } = b.event().await else { panic!("another event") };
+        low.insert(peer_id);
+    }
+    assert_eq!(low, HashSet::from([a.peer_id, second.peer_id]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_sent_a_copy_before_the_verdict_is_not_sent_it() -> anyhow::Result<()> {
+    let [a, mut b, mut c] = chain(RelayPolicy::Strict).await?;
+    let second = Node::start(RelayPolicy::Strict).await?;
+    second.connect(&b).await?;
+    a.publish(b"same").await;
+    let held = b.message().await;
+    b.counts().await;
+    second.publish(b"same").await;
+    while b.counts().await.of(KIND).duplicates == 0 {
+        yield_now().await;
+    }
+    held.verdict.report(Acceptance::Accept);
+    assert_eq!(c.message().await.ssz, b"same");
+    // by the same way, later: had the copy been sent, it would have come before
+    a.publish(b"next").await;
+    b.judge(b"next", Acceptance::Accept).await;
+    let (mut unique, mut duplicates) = (0, 0);
+    while unique == 0 {
+        let counts = second.counts().await;
+        unique += counts.of(KIND).unique;
+        duplicates += counts.of(KIND).duplicates;
+        yield_now().await;
+    }
+    assert_eq!(duplicates, 0);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_corroborated_message_goes_on_once_a_second_network_sent_it() -> anyhow::Result<()> {
     let [a, mut b, mut c] = chain(RelayPolicy::Corroborated { copies: 2 }).await?;
     let second = Node::start(RelayPolicy::Strict).await?;
