@@ -157,6 +157,11 @@ impl Daemon {
         verdicts
     }
 
+    /// How many messages came from a peer first. None at all: the peer sends us nothing.
+    fn first_copies(&self, peer_id: &str) -> usize {
+        self.beacond.log().read(|lines| lines.iter().filter(|line| line.is("gossip.received", peer_id)).count())
+    }
+
     /// Messages forwarded although only corroborated, by kind.
     fn corroborated(&self) -> BTreeMap<String, usize> {
         let mut kinds = BTreeMap::new();
@@ -278,6 +283,9 @@ impl<'a> Observed<'a> {
             let (within, without): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|(slot, _)| in_a_mesh(*slot));
             notice(&format!("{}: block_ms in a mesh: {}", daemon.name, Offsets::of(within)));
             notice(&format!("{}: block_ms in no mesh: {}", daemon.name, Offsets::of(without)));
+            let first_copies: Vec<usize> =
+                self.chain.nodes.iter().map(|node| daemon.first_copies(&node.peer_id)).collect();
+            notice(&format!("{}: first copies by node {first_copies:?}", daemon.name));
             notice(&format!("{}: verdicts {:?}", daemon.name, daemon.verdicts()));
             notice(&format!("{}: corroborated {:?}", daemon.name, daemon.corroborated()));
         }
