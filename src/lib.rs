@@ -90,7 +90,7 @@
 //!   made of it.
 //! - **Every gossip message gets exactly one verdict.** A [`PendingVerdict`](switch::PendingVerdict) has its place in the
 //!   way back reserved before the message leaves the router; dropping it is an IGNORE that is counted as a bug.
-//! - **Only what was ACCEPTed is forwarded**, by our own authority or a juror's. `--relay corroborated` is the operator's
+//! - **Only what was accepted is forwarded**, by our own authority or a juror's. `--relay corroborated` is the operator's
 //!   choice to go beyond, and is labelled in every event.
 //! - **What is said and what is done cannot part**: ENR, metadata and joined topics are made of one `Plan`.
 //! - **Bytes from a peer cost that peer**: no panic, no allocation beyond the declared and checked size.

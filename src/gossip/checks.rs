@@ -20,7 +20,7 @@ pub type Judgement = Result<Passed, Verdict>;
 
 /// A message that passed every rule that needs no state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "a message that is ACCEPTed in the end is to be recorded"]
+#[must_use = "a message that is accepted in the end is to be recorded"]
 pub struct Passed {
     /// What it is.
     pub kind: TopicKind,
@@ -28,7 +28,7 @@ pub struct Passed {
     pub slot: Option<Slot>,
     /// The header that came with it, where one did.
     pub header: Option<HeaderSeen>,
-    /// What is to be remembered once it is ACCEPTed, and not before.
+    /// What is to be remembered once it is accepted, and not before.
     pub claims: Claims,
 }
 

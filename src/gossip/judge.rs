@@ -78,7 +78,7 @@ impl Judge {
         Ok(passed)
     }
 
-    /// Remembers a message that was ACCEPTed in the end, so that its repetitions are ignored.
+    /// Remembers a message that was accepted in the end, so that its repetitions are ignored.
     ///
     /// `now_ms` in milliseconds since the Unix epoch.
     pub fn record(&self, passed: &Passed, now_ms: u64) {

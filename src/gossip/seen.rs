@@ -1,6 +1,6 @@
 //! What valid messages have already said: first-seen keys, supersets of votes, best bids, newest updates.
 //!
-//! The rules ask; [`Judge::record`](super::Judge::record) puts in, and only what was ACCEPTed. Keys know nothing of fork
+//! The rules ask; [`Judge::record`](super::Judge::record) puts in, and only what was accepted. Keys know nothing of fork
 //! digests, so both variants of a topic around a fork share them. Each table has a lock of its own, held for one map
 //! operation (an attester slashing: for its indices).
 //!

@@ -86,10 +86,12 @@ impl<C: Copy + Eq> Peers<C> {
 
     /// Takes a peer in, unless it is connected already in a better way or no place is left.
     ///
-    /// When both sides dialled at once, both must keep the same connection without a word about it: the one that
-    /// the lower peer id dialled (order of the bytes). That holds for connections that began within 15 s of each
-    /// other. When one side dialled twice, both keep the older of what began within 2 s. A later one is no race: who
-    /// dials a peer that it is connected to has lost that connection, and so have we, we only do not know it yet.
+    /// When both sides dialled at once, both must keep the same connection without a word about it. Where both know
+    /// which began first, by 250 ms or more, it is the older: some clients (Lodestar) send gossip over the first
+    /// connection alone, and none once that is closed. Closer to each other, it is the one that the lower peer id
+    /// dialled (order of the bytes). That holds for connections that began within 15 s of each other. When one side
+    /// dialled twice, both keep the older of what began within 2 s. A later one is no race: who dials a peer that it
+    /// is connected to has lost that connection, and so have we, we only do not know it yet.
     pub fn try_admit(&mut self, record: PeerRecord<C>) -> Admission<C> {
         let admission = match self.peers.get(&record.peer_id) {
             Some(Peer { record: held, .. }) if held.connection == record.connection => return Admission::Accepted,
@@ -208,17 +210,21 @@ impl<C: Copy + Eq> Peers<C> {
     }
 
     fn prefers(&self, new: &PeerRecord<C>, held: &PeerRecord<C>) -> bool {
-        let window = if new.direction == held.direction { ONE_SIDED_RACE_WINDOW } else { RACE_WINDOW };
-        let raced = new.connected_at.saturating_duration_since(held.connected_at) < window;
-        if !raced {
-            return true;
-        }
-        let lower_dials =
-            if self.local.to_bytes() < new.peer_id.to_bytes() { Direction::Outbound } else { Direction::Inbound };
-        if new.direction == held.direction {
-            new.connected_at < held.connected_at
+        let is_older = new.connected_at < held.connected_at;
+        let apart = if is_older {
+            held.connected_at.saturating_duration_since(new.connected_at)
         } else {
-            new.direction == lower_dials
+            new.connected_at.saturating_duration_since(held.connected_at)
+        };
+        let same_side = new.direction == held.direction;
+        let window = if same_side { ONE_SIDED_RACE_WINDOW } else { RACE_WINDOW };
+        if apart >= window {
+            !is_older
+        } else if same_side || apart >= AT_ONCE {
+            is_older
+        } else {
+            let we_are_lower = self.local.to_bytes() < new.peer_id.to_bytes();
+            new.direction == if we_are_lower { Direction::Outbound } else { Direction::Inbound }
         }
     }
 }
@@ -226,6 +232,10 @@ impl<C: Copy + Eq> Peers<C> {
 /// How far apart two connections of one race may begin: a dial timeout and half of one. Lighthouse forgets a dial
 /// after as long.
 const RACE_WINDOW: Duration = Duration::from_secs(15);
+
+/// How close to each other two connections begin of which the two sides may not agree which was first: each end counts
+/// from the end of its own handshake, a round trip apart at most.
+const AT_ONCE: Duration = Duration::from_millis(250);
 
 /// How far apart two connections that one side dialled may begin: it tries several addresses at once and drops the
 /// others a round trip after the first is up. A daemon that was killed dials again about as fast as it starts, and
@@ -268,7 +278,7 @@ mod tests {
             for first in [Direction::Inbound, Direction::Outbound] {
                 let (mut peers, now) = admitted(n, first);
                 let second = if first == Direction::Inbound { Direction::Outbound } else { Direction::Inbound };
-                let admission = peers.try_admit(record(n, 2, second, now + seconds(3)));
+                let admission = peers.try_admit(record(n, 2, second, now + AT_ONCE / 2));
                 if second == winner {
                     assert_eq!(admission, Admission::Replaced { close: 1 });
                 } else {
@@ -295,6 +305,21 @@ mod tests {
             };
             assert_eq!(kept(LOW, HIGH, order_here), 1);
             assert_eq!(kept(HIGH, LOW, order_there), 1);
+        }
+    }
+
+    #[test]
+    fn of_a_race_that_was_not_close_the_older_connection_stays() {
+        for n in [LOW, HIGH] {
+            for (first, second) in
+                [(Direction::Inbound, Direction::Outbound), (Direction::Outbound, Direction::Inbound)]
+            {
+                let (mut peers, now) = admitted(n, first);
+                assert_eq!(peers.try_admit(record(n, 2, second, now + AT_ONCE)), Admission::Duplicate);
+                // one that began before the other, and was ready after it
+                let older = record(n, 3, second, now - AT_ONCE);
+                assert_eq!(peers.try_admit(older), Admission::Replaced { close: 1 });
+            }
         }
     }
 
