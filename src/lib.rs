@@ -92,7 +92,6 @@
 //!   way back reserved before the message leaves the router; dropping it is an IGNORE that is counted as a bug.
 //! - **Only what was accepted is forwarded**, by our own authority or a juror's. `--relay corroborated` is the operator's
 //!   choice to go beyond, and is labelled in every event.
-//! - **What is said and what is done cannot part**: ENR, metadata and joined topics are made of one `Plan`.
 //! - **Bytes from a peer cost that peer**: no panic, no allocation beyond the declared and checked size.
 //!
 //! # Adding things
@@ -107,7 +106,7 @@
 //!
 //! # What is not here yet
 //!
-//! Serving of blocks, columns and light-client data, a verified head (and with it ACCEPT on our own authority), scores
+//! Serving of blocks, columns and light-client data, a verified head (and with it `accept` on our own authority and the rules about finality), scores
 //! beyond gossip's own, and the REST and gRPC interfaces.
 
 pub mod chain;

@@ -38,10 +38,10 @@ pub struct GossipOptions {
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = RelayPolicyName::Strict)]
     pub relay: RelayPolicyName,
     /// Networks that must have sent a message before it is passed on as corroborated [default: 2]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(2..=12))]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(2..=8))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relay_copies: Option<u8>,
-    /// Share of attestations, aggregates and sync messages to report as `gossip.received`, 0 to 1; all else always is
+    /// Share of votes, aggregates, sync messages and bids to report as `gossip.received`, 0 to 1; all else always is
     #[arg(long, value_name = "SHARE", value_parser = parse_share, default_value_t = DEFAULT_SAMPLE)]
     pub gossip_sample: f64,
 }
@@ -91,7 +91,7 @@ pub struct GossipConfig {
     pub data_columns: SubnetChoice,
     /// Which sync-committee subnets, each below 4.
     pub sync_subnets: SubnetChoice,
-    /// Networks that must have sent an unverifiable message before it is passed on, 2 to 12; `None`: it never is.
+    /// Networks that must have sent an unverifiable message before it is passed on, 2 to 8; `None`: it never is.
     pub corroborating_copies: Option<usize>,
     /// Share of the frequent kinds of messages that are reported one by one, 0 to 1.
     pub sample: f64,

@@ -328,8 +328,8 @@ catalogue! {
         /// Digests of those topics, comma-separated.
         fork_digests: String,
     }
-    /// A gossip message was judged. Every block, blob, column and light-client update; of the others the share that
-    /// `--gossip-sample` names, chosen by message id.
+    /// A gossip message was judged. Of attestations, aggregates, sync messages, contributions, payload attestations and
+    /// bids the share that `--gossip-sample` names, chosen by message id; of all else every one.
     GossipReceived = "gossip.received", DEBUG {
         /// Where it was sent.
         topic: GossipTopic,
@@ -339,7 +339,7 @@ catalogue! {
         message_id: MessageId,
         /// Who sent it first.
         peer_id: PeerId,
-        /// Its slot, for messages that have one and could be read.
+        /// Its slot, for messages that have one and broke no rule.
         slot: Option<Slot>,
         /// Arrival, from the start of its slot; negative when it came before.
         slot_offset_ms: Option<i64>,
@@ -369,8 +369,8 @@ catalogue! {
         topic_kind: TopicKind,
         /// What is wrong with it, `snake_case`.
         reason: &'static str,
-        /// Its id; absent when it could not be decompressed.
-        message_id: Option<MessageId>,
+        /// Its id; over the data as received when they are no raw snappy.
+        message_id: MessageId,
         /// Compressed, as it came.
         size_bytes: usize,
     }

@@ -12,7 +12,7 @@ use super::verdict::{IgnoreReason, RejectReason, Verdict};
 use super::windows::Windows;
 use crate::chain::{Boundary, ForkSchedule};
 use crate::types::containers::phase0::BeaconBlockHeader;
-use crate::types::{Epoch, ForkName, GossipTopic, Root, Slot, TopicKind};
+use crate::types::{Epoch, ForkName, GossipTopic, Root, Slot};
 
 /// `Err` is the verdict of the first rule that failed. `Ok` is no verdict yet: every rule that needs no state passed,
 /// and whether the message is valid only somebody with a state can say.
@@ -22,8 +22,6 @@ pub type Judgement = Result<Passed, Verdict>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a message that is accepted in the end is to be recorded"]
 pub struct Passed {
-    /// What it is.
-    pub kind: TopicKind,
     /// The slot that it belongs to; `None` for exits, slashings and changes, which belong to none.
     pub slot: Option<Slot>,
     /// The header that came with it, where one did.
@@ -33,8 +31,8 @@ pub struct Passed {
 }
 
 impl Passed {
-    pub(super) fn new(kind: TopicKind, slot: Option<Slot>, claims: Claims) -> Self {
-        Self { kind, slot, header: None, claims }
+    pub(super) const fn new(slot: Option<Slot>, claims: Claims) -> Self {
+        Self { slot, header: None, claims }
     }
 
     pub(super) fn with_header(mut self, header: HeaderSeen) -> Self {

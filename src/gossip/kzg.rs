@@ -1,24 +1,26 @@
 //! KZG proofs of blobs and of columns' cells, against the trusted setup of the ceremony.
 //!
 //! The setup is a constant of the protocol, so it is one for the process: loaded by whoever needs it first, while others
-//! wait, or by [`warm_up`]. That takes 1 to 2 s of one core, most of it for tables of the prover that the crate makes
+//! wait, or by [`warm_up_once`]. That takes 1 to 2 s of one core, most of it for tables of the prover that the crate makes
 //! along with the verifier's, and 12 MiB that stay. Verification is one thread's work without locks or shared state: a
 //! column of 6 blobs takes 5.5 ms, one of 21 blobs 11.4 ms, a single blob 2.9 ms (best of 30, `rust_eth_kzg` 0.10 without
 //! precomputation at opt-level 2).
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Once};
 
 use rust_eth_kzg::DASContext;
+use tokio::task::spawn_blocking;
 
 use crate::types::containers::{Blob, Cell, KzgCommitment, KzgProof};
 
 static CONTEXT: LazyLock<DASContext> = LazyLock::new(DASContext::default);
 
-/// Loads the trusted setup, if nobody has yet, so that the first column or blob need not wait for it.
-///
-/// Blocks for 1 to 2 s: not for a task of the runtime.
-pub fn warm_up() {
-    LazyLock::force(&CONTEXT);
+/// Loads the trusted setup on a thread of its own, the first time it is called: what the blobs of the first block will
+/// need. A node that hears no block never pays. Must be called within a tokio runtime.
+pub(super) fn warm_up_once() {
+    static CALLED: Once = Once::new();
+    // not waited for: whoever needs it first loads it, or waits
+    CALLED.call_once(|| drop(spawn_blocking(|| LazyLock::force(&CONTEXT))));
 }
 
 /// Whether every cell of a column belongs to its row's commitment, checked in one batch.

@@ -36,7 +36,6 @@ pub use docket::{ANSWER_TIME, Answer, Juror, NotWaiting, Question};
 pub use handle::{Gossip, GossipSettings};
 pub use headers::{HeaderSeen, Headers, KEPT_SLOTS};
 pub use judge::Judge;
-pub use kzg::warm_up;
 pub use publish::PublishError;
 pub use seen::{Auction, Finality, Key, Seen, Subject, Votes};
 pub use subnets::{next_rotation, subscribed_subnets};

@@ -1,15 +1,17 @@
 //! The threads that judge: messages in from the router, verdicts out through the settler.
 //!
-//! Judging costs from a microsecond to milliseconds of processor time, so it happens on threads of its own, beside the
-//! network's. How much may wait for them is bounded where messages leave the router.
+//! Judging costs from a tenth of a microsecond to ten milliseconds of processor time, so it happens on threads of its own,
+//! beside the network's. One thread takes every message and judges what is quick; what takes long it passes on to the
+//! others, so that a column holds up no attestation. How much may wait for them is bounded where messages leave the router.
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::park_timeout;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
@@ -23,18 +25,19 @@ use crate::tasks::TaskGroup;
 use crate::time::milliseconds;
 use crate::types::TopicKind;
 
-/// Messages that a thread takes at once; more would let one thread hoard a burst while another has nothing to do.
+/// Messages that the quick thread takes at once.
 const BATCH: usize = 64;
 
-/// How long a thread lets messages gather while they come densely. Waking it for each of them, and the network for each
+/// How long it lets messages gather while they come densely. Waking it for each of them, and the network for each
 /// verdict, costs more than judging.
 const GATHERING: Duration = Duration::from_millis(1);
 
-/// Messages come densely when a thread waits less than this for the next.
+/// Messages come densely when it waits less than this for the next.
 const DENSE: Duration = Duration::from_millis(2);
 
-/// Threads at least, so that one judges what is quick while another proves columns.
-const THREADS: usize = 2;
+/// Messages that take long and wait for a thread; beyond it the quick thread judges them itself. 1024 × about 350 bytes
+/// = 350 KiB besides the messages' own bytes, which the router bounds.
+const LONG: usize = 1024;
 
 /// Starts the threads; they end when the router is gone. One core is left to the network where there are enough.
 pub(super) fn start(
@@ -43,41 +46,40 @@ pub(super) fn start(
     settler: &Arc<Settler>,
     tasks: &TaskGroup,
 ) {
+    let bench = Bench { docket: docket.clone(), settler: settler.clone() };
+    let (long, waiting) = mpsc::channel(LONG);
+    let waiting = Arc::new(Mutex::new(waiting));
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let (messages, first_block) = (Arc::new(Mutex::new(messages)), Arc::new(Once::new()));
-    for _ in 0..cores.saturating_sub(1).max(THREADS) {
-        let worker = Worker {
-            messages: messages.clone(),
-            first_block: first_block.clone(),
-            docket: docket.clone(),
-            settler: settler.clone(),
-        };
-        tasks.spawn_critical("gossip_judge", async move {
-            if let Err(error) = spawn_blocking(move || worker.run()).await {
-                tracing::error!(%error, "a judge died");
-            }
-        });
+    for _ in 0..cores.saturating_sub(1).max(1) {
+        let (bench, waiting) = (bench.clone(), waiting.clone());
+        spawn(tasks, move || bench.judge_what_takes_long(&waiting));
     }
+    spawn(tasks, move || bench.judge_what_is_quick(messages, &long));
 }
 
-struct Worker {
-    messages: Arc<Mutex<mpsc::Receiver<GossipMessage>>>,
-    /// Done once a block has come.
-    first_block: Arc<Once>,
+fn spawn(tasks: &TaskGroup, judge: impl FnOnce() + Send + 'static) {
+    tasks.spawn_critical("gossip_judge", async move {
+        if let Err(error) = spawn_blocking(judge).await {
+            tracing::error!(%error, "a judge died");
+        }
+    });
+}
+
+/// Where judges sit.
+#[derive(Clone)]
+struct Bench {
     docket: Arc<Docket>,
     settler: Arc<Settler>,
 }
 
-impl Worker {
-    fn run(&self) {
+impl Bench {
+    fn judge_what_is_quick(&self, mut messages: mpsc::Receiver<GossipMessage>, long: &mpsc::Sender<GossipMessage>) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut since = Instant::now();
-        while self.take(&mut batch) > 0 {
+        while messages.blocking_recv_many(&mut batch, BATCH) > 0 {
             let gather = batch.len() < BATCH && since.elapsed() < DENSE;
-            // what takes milliseconds does not hold up what takes none
-            batch.sort_by_key(|message| takes_long(message.topic.name.kind()));
             for message in batch.drain(..) {
-                self.judge(message);
+                self.judge_or_pass_on(message, long);
             }
             if gather {
                 park_timeout(GATHERING);
@@ -86,14 +88,28 @@ impl Worker {
         }
     }
 
-    fn take(&self, batch: &mut Vec<GossipMessage>) -> usize {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv_many(batch, BATCH)
+    fn judge_or_pass_on(&self, message: GossipMessage, long: &mpsc::Sender<GossipMessage>) {
+        let kind = message.topic.name.kind();
+        if !takes_long(kind) {
+            return self.judge(message);
+        }
+        if kind == TopicKind::BeaconBlock {
+            kzg::warm_up_once();
+        }
+        if let Err(TrySendError::Full(message) | TrySendError::Closed(message)) = long.try_send(message) {
+            self.judge(message);
+        }
+    }
+
+    fn judge_what_takes_long(&self, waiting: &Mutex<mpsc::Receiver<GossipMessage>>) {
+        // held while waiting: whoever contends has nothing to do either
+        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        while let Some(message) = next() {
+            self.judge(message);
+        }
     }
 
     fn judge(&self, message: GossipMessage) {
-        if message.topic.name.kind() == TopicKind::BeaconBlock {
-            self.first_block.call_once(warm_up);
-        }
         let clock = &self.settler.clock;
         let arrived_ms = clock.now_ms().saturating_sub(milliseconds(message.arrived.elapsed()));
         let mut case = Case::new(message, arrived_ms);
@@ -111,12 +127,6 @@ impl Worker {
             Err(verdict) => self.settler.settle(case, verdict),
         }
     }
-}
-
-/// Loads what the blobs of the first block will need, on a thread of its own; a node that hears no block never pays.
-fn warm_up() {
-    // not waited for: whoever needs it and comes first loads it, or waits
-    drop(spawn_blocking(kzg::warm_up));
 }
 
 /// Kinds of which one message takes a millisecond or more: blocks are hashed, blobs and columns proven.

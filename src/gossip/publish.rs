@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
+use super::checks::Passed;
 use super::judge::Judge;
 use super::verdict::{IgnoreReason, Verdict};
 use crate::chain::ForkSchedule;
@@ -53,7 +54,7 @@ pub(super) struct Publisher {
 impl Publisher {
     /// Judges a message and sends it, on the topic of the fork that its slot is of.
     pub(super) async fn publish(&self, name: TopicName, ssz: Vec<u8>) -> Result<Published, PublishError> {
-        let (topic, ssz) = self.judged(name, ssz).await?;
+        let (topic, ssz, passed) = self.judged(name, ssz).await?;
         let ssz_bytes = ssz.len();
         let published = self.switch.publish(topic, ssz).await;
         self.events.emit(NodeEvent::GossipPublished {
@@ -63,12 +64,15 @@ impl Publisher {
             peers: published.as_ref().map_or(0, |published| published.peers),
             ssz_bytes,
         });
+        // only whoever publishes knows that it is valid; what reached nobody may be tried again
+        if published.is_ok() {
+            self.judge.record(&passed, self.clock.now_ms());
+        }
         Ok(published?)
     }
 
-    /// The topic on which the message passes the rules. Only whoever publishes knows that it is valid: what passes is
-    /// remembered as seen.
-    async fn judged(&self, name: TopicName, ssz: Vec<u8>) -> Result<(GossipTopic, Vec<u8>), PublishError> {
+    /// The topic on which the message passes the rules.
+    async fn judged(&self, name: TopicName, ssz: Vec<u8>) -> Result<(GossipTopic, Vec<u8>, Passed), PublishError> {
         let (judge, now_ms) = (self.judge.clone(), self.clock.now_ms());
         let digests = self.schedule.accepted_digests(self.clock.slot().unwrap_or_default());
         let judging = spawn_blocking(move || {
@@ -76,10 +80,7 @@ impl Publisher {
             for fork_digest in digests.iter() {
                 let topic = GossipTopic { fork_digest, name };
                 match judge.judge(topic, &ssz, now_ms) {
-                    Ok(passed) => {
-                        judge.record(&passed, now_ms);
-                        return Ok((topic, ssz));
-                    }
+                    Ok(passed) => return Ok((topic, ssz, passed)),
                     // near a boundary the message may be of its other side; what the digest in force says is told
                     Err(verdict) => refusal = refusal.or(Some(verdict)),
                 }

@@ -22,6 +22,9 @@ use crate::types::{GossipTopic, MessageId, TopicKind};
 /// within 3 s, but what it tells may be dropped.
 const OUTCOME_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Messages whose telling may wait for the router's decision: 16 384 × about 350 bytes = 5.5 MiB.
+const UNDECIDED: usize = 16_384;
+
 /// Gives every message its verdict.
 #[derive(Debug)]
 pub(super) struct Settler {
@@ -31,8 +34,8 @@ pub(super) struct Settler {
     pub(super) tally: Tally,
     relay: RelayPolicy,
     sample: Sample,
-    /// Messages that are told of once the router has decided whether it relays them; as many at most as may wait for a
-    /// verdict, 32 768 × about 250 bytes = 8 MiB.
+    /// Messages that are told of once the router has decided whether it relays them, [`UNDECIDED`] at most; beyond it
+    /// they are told of at once.
     undecided: Mutex<HashMap<MessageId, Receipt>>,
 }
 
@@ -64,12 +67,13 @@ impl Settler {
                 topic: case.message.topic,
                 topic_kind: case.kind(),
                 reason: reason.as_str(),
-                message_id: Some(case.message_id()),
+                message_id: case.message_id(),
                 size_bytes: case.message.wire_bytes,
             }),
             Verdict::Ignore(_) => {}
         }
-        if let (Some(slot), Some(offset_ms)) = (case.slot(), slot_offset_ms) {
+        let is_rejected = matches!(verdict, Verdict::Reject(_));
+        if let (Some(slot), Some(offset_ms), false) = (case.slot(), slot_offset_ms, is_rejected) {
             self.tally.note_arrival(&case, slot, offset_ms);
         }
         if self.sample.has(case.kind(), &case.message_id()) {
@@ -107,9 +111,11 @@ impl Settler {
             relay: if acceptance == Acceptance::Accept { ACCEPTED } else { NONE },
             judged_ms: fine_milliseconds(case.message.arrived.elapsed()),
         };
-        if acceptance == Acceptance::Corroborate {
-            self.undecided().insert(case.message_id(), Receipt { event, since: Instant::now() });
+        let mut undecided = self.undecided();
+        if acceptance == Acceptance::Corroborate && undecided.len() < UNDECIDED {
+            undecided.insert(case.message_id(), Receipt { event, since: Instant::now() });
         } else {
+            drop(undecided);
             self.events.emit(event);
         }
     }

@@ -16,7 +16,7 @@ use crate::types::{Attnets, Epoch, ForkName, GossipTopic, MetaData, NodeId, Sync
 /// How long before its first epoch the topics of a digest are joined, in epochs.
 ///
 /// The specification leaves it open, but for one epoch of
-/// [proposer_preferences](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/gloas/p2p-interface.md#proposer_preferences).
+/// [proposer_preferences](https://github.com/ethereum/consensus-specs/blob/a08d8a6e2/specs/gloas/p2p-interface.md#proposer_preferences).
 /// Two: long enough to be in the meshes when messages come, and as long as the old ones are kept.
 pub const LEAD_EPOCHS: u64 = 2;
 

@@ -97,7 +97,8 @@ fn emit_kind(slot: Slot, kind: TopicKind, counts: &KindCounts, settler: &Settler
         });
     }
     let corroborated = settler.tally.take_corroborated(kind);
-    if counts.topics > 0 || counts.unique > 0 {
+    let had_topics = settler.tally.had_topics(kind, counts.topics > 0);
+    if counts.topics > 0 || had_topics || counts.bytes > 0 {
         settler.events.emit(NodeEvent::GossipTopicSummarized {
             slot,
             topic_kind: kind,

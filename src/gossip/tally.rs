@@ -3,7 +3,7 @@
 //! Filled by the judges' threads, emptied once a slot by the task that writes the summary.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::case::Case;
@@ -22,6 +22,7 @@ const SLOTS: usize = 4;
 pub(super) struct Tally {
     verdicts: [[AtomicU64; VERDICTS]; KINDS],
     corroborated: [AtomicU64; KINDS],
+    joined: [AtomicBool; KINDS],
     arrivals: Mutex<BTreeMap<Slot, Arrivals>>,
 }
 
@@ -51,6 +52,7 @@ impl Default for Tally {
         Self {
             verdicts: std::array::from_fn(|_| zeros()),
             corroborated: std::array::from_fn(|_| AtomicU64::new(0)),
+            joined: std::array::from_fn(|_| AtomicBool::new(false)),
             arrivals: Mutex::default(),
         }
     }
@@ -96,6 +98,11 @@ impl Tally {
     pub(super) fn take_verdicts(&self, kind: TopicKind) -> Vec<(Verdict, u64)> {
         let counts = self.verdicts[kind as usize].iter().map(|count| count.swap(0, Ordering::Relaxed));
         every_verdict().zip(counts).filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Whether the kind was joined at the last summary, so that its end is told once; notes whether it is now.
+    pub(super) fn had_topics(&self, kind: TopicKind, has: bool) -> bool {
+        self.joined[kind as usize].swap(has, Ordering::Relaxed)
     }
 
     /// How many messages of a kind were forwarded on others' word since this was last taken.

@@ -14,6 +14,7 @@ use super::settler::Settler;
 use super::subscriptions::Plan;
 use super::summary;
 use super::topic::row;
+use super::verdict::RejectReason;
 use crate::chain::{ChainNow, ForkSchedule};
 use crate::events::NodeEvent;
 use crate::switch::{RouterEvent, SwitchHandle, TopicSubscription};
@@ -109,12 +110,13 @@ impl GossipTask {
         match event {
             // counted by the router
             RouterEvent::Undecodable { peer_id, topic, message_id, reason, wire_bytes } => {
+                tracing::trace!(%message_id, reason = reason.as_str(), "message cannot be read");
                 self.settler.events.emit(NodeEvent::GossipRejected {
                     peer_id,
                     topic,
                     topic_kind: topic.name.kind(),
-                    reason: reason.as_str(),
-                    message_id: Some(message_id),
+                    reason: RejectReason::BadSnappy.as_str(),
+                    message_id,
                     size_bytes: wire_bytes,
                 });
             }

@@ -64,6 +64,7 @@ pub fn row(kind: TopicKind) -> &'static Topic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::switch::TOTAL_WEIGHT;
 
     #[test]
     fn topics_come_and_go_with_their_forks() {
@@ -74,5 +75,14 @@ mod tests {
         assert_eq!(counts(TopicKind::BlobSidecar), [0, 0, 0, 0, 6, 9, 0, 0, 0]);
         assert_eq!(counts(TopicKind::DataColumnSidecar), [0, 0, 0, 0, 0, 0, 128, 128, 128]);
         assert_eq!(counts(TopicKind::ExecutionPayload), [0, 0, 0, 0, 0, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn the_weights_of_a_fork_come_to_no_more_than_scores_are_made_for() {
+        for fork in ForkName::ALL {
+            let weights = topics::ALL.iter().map(|topic| topic.score.weight * f64::from(topic.count_in(fork)));
+            let total: f64 = weights.sum();
+            assert!(total <= TOTAL_WEIGHT + 1e-9, "{fork}: {total}");
+        }
     }
 }

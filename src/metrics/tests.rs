@@ -168,7 +168,7 @@ fn every_event() -> Vec<NodeEvent> {
             topic,
             topic_kind: TopicKind::BeaconBlock,
             reason: "bad_ssz",
-            message_id: None,
+            message_id: MessageId([3; 20]),
             size_bytes: 100,
         },
         NodeEvent::GossipJudged {

@@ -1,8 +1,8 @@
 //! The switch: one task that owns the libp2p `Swarm`.
 //!
 //! `node` builds it, holds its [`SwitchHandle`] and reads its [`SwitchEvent`]s. Dials and disconnects go in as
-//! commands; streams bypass it (see `streams`). It knows no score, no policy and no protocol above
-//! the stream.
+//! commands; streams bypass it (see `streams`). It knows no policy and no protocol above the stream, but for gossip:
+//! `gossipsub` has commands, scores and ends of its own.
 
 mod behaviour;
 mod event;
@@ -38,7 +38,7 @@ pub use libp2p::swarm::ConnectionId;
 pub use event::{DialFailure, PeerIdentity, RawConnection, SwitchEvent};
 pub use gossipsub::{
     Acceptance, GossipCounts, GossipEnds, GossipMessage, KindCounts, PendingVerdict, PublishError, Published,
-    RelayPolicy, RouterEvent, RouterSettings, TopicScore, TopicSubscription, Undecodable,
+    RelayPolicy, RouterEvent, RouterSettings, TOTAL_WEIGHT, TopicScore, TopicSubscription, Undecodable,
 };
 pub use streams::{InboundStream, NegotiatedStream, OpenStreamError, StreamOpener, was_refused};
 

@@ -62,7 +62,7 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     for attestation in [&first, &second] {
         reject_unless(is_ascending(&attestation.indices), RejectReason::BadIndices)?;
     }
-    Ok(Passed::new(TopicKind::AttesterSlashing, None, Claims { slashed, ..Claims::default() }))
+    Ok(Passed::new(None, Claims { slashed, ..Claims::default() }))
 }
 
 /// What is in both, whatever their order.

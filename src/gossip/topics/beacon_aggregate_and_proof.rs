@@ -97,7 +97,7 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     reject_unless(is_aggregator(&aggregate.selection_proof, aggregate.members), RejectReason::NotSelected)?;
     check_same_slot(context, &data)?;
     let claims = Claims { votes: Some(votes), ..key.into() };
-    Ok(Passed::new(TopicKind::BeaconAggregateAndProof, Some(data.slot), claims))
+    Ok(Passed::new(Some(data.slot), claims))
 }
 
 /// The one committee that the bits name; 0 before Electra, where the data names it.

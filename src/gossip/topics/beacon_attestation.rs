@@ -53,7 +53,7 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     let committee = u8::try_from(data.index).unwrap_or_default();
     let key = Key::Seat { slot: data.slot, committee, position };
     context.unseen(key)?;
-    Ok(Passed::new(TopicKind::BeaconAttestation, Some(data.slot), key.into()))
+    Ok(Passed::new(Some(data.slot), key.into()))
 }
 
 /// From Electra on, where the voter is named.
@@ -68,7 +68,7 @@ fn check_single(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     let key = Key::Attester { epoch: data.target.epoch, validator: attestation.attester_index };
     context.unseen(key)?;
     check_same_slot(context, &data)?;
-    Ok(Passed::new(TopicKind::BeaconAttestation, Some(data.slot), key.into()))
+    Ok(Passed::new(Some(data.slot), key.into()))
 }
 
 /// There can be such a committee, and some number of committees in a slot that puts it on this subnet.

@@ -39,7 +39,7 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
         None => with_payload(context, block)?,
         Some(bid) => with_bid(context, block, bid)?,
     }
-    Ok(Passed::new(TopicKind::BeaconBlock, Some(slot), key.into()).with_header(header_seen(&block.header())))
+    Ok(Passed::new(Some(slot), key.into()).with_header(header_seen(&block.header())))
 }
 
 /// Until Fulu, where the block has its payload inside.

@@ -45,5 +45,5 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     reject_unless(is_proven, RejectReason::BadKzgProof)?;
     let key = Key::Blob { slot, proposer: header.proposer_index, index };
     context.unseen(key)?;
-    Ok(Passed::new(TopicKind::BlobSidecar, Some(slot), key.into()).with_header(header_seen(&header)))
+    Ok(Passed::new(Some(slot), key.into()).with_header(header_seen(&header)))
 }

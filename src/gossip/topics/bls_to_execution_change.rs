@@ -35,5 +35,5 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     ignore_unless(wall_fork >= ForkName::Capella, IgnoreReason::Future)?;
     context.unseen(key)?;
     reject_unless(context.change_domain.is_signed(&change), RejectReason::BadSignature)?;
-    Ok(Passed::new(TopicKind::BlsToExecutionChange, None, key.into()))
+    Ok(Passed::new(None, key.into()))
 }

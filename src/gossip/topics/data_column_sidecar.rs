@@ -50,7 +50,7 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     reject_unless(sidecar.has_valid_inclusion_proof(), RejectReason::BadInclusionProof)?;
     let is_proven = kzg::is_valid_column(index, &sidecar.column, &sidecar.kzg_commitments, &sidecar.kzg_proofs);
     reject_unless(is_proven, RejectReason::BadKzgProof)?;
-    Ok(Passed::new(TopicKind::DataColumnSidecar, Some(slot), key.into()).with_header(header_seen(&header)))
+    Ok(Passed::new(Some(slot), key.into()).with_header(header_seen(&header)))
 }
 
 /// [spec v1.6.0, verify_data_column_sidecar](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#verify_data_column_sidecar)
@@ -82,5 +82,5 @@ fn check_gloas(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     reject_unless(!sidecar.column.is_empty(), RejectReason::NoBlobs)?;
     // both must be as many as the bid's commitments, and so as each other
     reject_unless(sidecar.column.len() == sidecar.kzg_proofs.len(), RejectReason::LengthMismatch)?;
-    Ok(Passed::new(TopicKind::DataColumnSidecar, Some(slot), key.into()))
+    Ok(Passed::new(Some(slot), key.into()))
 }

@@ -41,5 +41,5 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     reject_unless(slot == block.slot, RejectReason::SlotMismatch)?;
     reject_unless(envelope.execution_requests.list_over_limit().is_none(), RejectReason::TooManyRequests)?;
     reject_unless(envelope.payload.withdrawals.len() <= MAX_WITHDRAWALS, RejectReason::TooManyWithdrawals)?;
-    Ok(Passed::new(TopicKind::ExecutionPayload, Some(slot), key.into()))
+    Ok(Passed::new(Some(slot), key.into()))
 }

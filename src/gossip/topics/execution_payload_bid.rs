@@ -49,7 +49,7 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     let best = context.seen.best_bid(&auction);
     ignore_unless(best.is_none_or(|best| bid.value() > best), IgnoreReason::NotBetter)?;
     let claims = Claims { bid: Some((auction, bid.value())), ..key.into() };
-    Ok(Passed::new(TopicKind::ExecutionPayloadBid, Some(slot), claims))
+    Ok(Passed::new(Some(slot), claims))
 }
 
 /// The slot is the current one or the next.

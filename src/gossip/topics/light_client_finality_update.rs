@@ -77,7 +77,7 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     ignore_unless(context.seen.is_newest_finality(finality), IgnoreReason::NotBetter)?;
     check_due(context, update.signature_slot)?;
     let claims = Claims { finality: Some(finality), ..Claims::default() };
-    let passed = Passed::new(TopicKind::LightClientFinalityUpdate, Some(update.attested.slot), claims);
+    let passed = Passed::new(Some(update.attested.slot), claims);
     Ok(passed.with_header(header_seen(&update.attested)))
 }
 

@@ -55,6 +55,6 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     ignore_unless(context.seen.is_newest_optimistic(attested.slot), IgnoreReason::NotBetter)?;
     check_due(context, signature_slot)?;
     let claims = Claims { optimistic: Some(attested.slot), ..Claims::default() };
-    let passed = Passed::new(TopicKind::LightClientOptimisticUpdate, Some(attested.slot), claims);
+    let passed = Passed::new(Some(attested.slot), claims);
     Ok(passed.with_header(header_seen(&attested)))
 }

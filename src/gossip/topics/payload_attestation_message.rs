@@ -34,5 +34,5 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     context.unseen(key)?;
     let block = context.known_block(message.data.beacon_block_root)?;
     ignore_unless(block.slot == slot, IgnoreReason::OtherSlot)?;
-    Ok(Passed::new(TopicKind::PayloadAttestationMessage, Some(slot), key.into()))
+    Ok(Passed::new(Some(slot), key.into()))
 }

@@ -42,5 +42,5 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     context.unseen(key)?;
     let dependent = context.known_block(dependent_root)?;
     reject_unless(dependent.slot < lookahead, RejectReason::DependentTooLate)?;
-    Ok(Passed::new(TopicKind::ProposerPreferences, Some(slot), key.into()))
+    Ok(Passed::new(Some(slot), key.into()))
 }

@@ -34,5 +34,5 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     reject_unless(first.slot == second.slot, RejectReason::SlotsDiffer)?;
     reject_unless(first.proposer_index == second.proposer_index, RejectReason::ProposersDiffer)?;
     reject_unless(first != second, RejectReason::HeadersEqual)?;
-    Ok(Passed::new(TopicKind::ProposerSlashing, None, key.into()))
+    Ok(Passed::new(None, key.into()))
 }

@@ -35,5 +35,5 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     context.belongs(slot)?;
     context.within(slot, 0)?;
     context.unseen(key)?;
-    Ok(Passed::new(TopicKind::SyncCommittee, Some(slot), key.into()))
+    Ok(Passed::new(Some(slot), key.into()))
 }

@@ -46,5 +46,5 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     context.no_superset(&votes)?;
     context.unseen(key)?;
     let claims = Claims { votes: Some(votes), ..key.into() };
-    Ok(Passed::new(TopicKind::SyncCommitteeContributionAndProof, Some(slot), claims))
+    Ok(Passed::new(Some(slot), claims))
 }

@@ -33,5 +33,5 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     context.has_begun()?;
     context.unseen(key)?;
     reject_unless(!context.windows.is_future(exit.epoch.start_slot()), RejectReason::ExitInFuture)?;
-    Ok(Passed::new(TopicKind::VoluntaryExit, None, key.into()))
+    Ok(Passed::new(None, key.into()))
 }

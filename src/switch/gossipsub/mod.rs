@@ -52,7 +52,7 @@ pub use event::{RouterEvent, Undecodable};
 pub(super) use handle::RouterHandle;
 pub use handle::{PublishError, Published, TopicSubscription};
 pub use message::{Acceptance, GossipMessage, PendingVerdict};
-pub use score::TopicScore;
+pub use score::{TOTAL_WEIGHT, TopicScore};
 
 use crate::types::{ForkDigest, GossipTopic, MessageId, Multiaddr, PeerId};
 use corroboration::{Asked, Corroboration, Network, Outcome};

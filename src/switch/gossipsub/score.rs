@@ -45,9 +45,8 @@ const MAX_IN_MESH: f64 = 10.0;
 /// Most that being first earns on one topic, before the topic's weight.
 const MAX_FIRST_DELIVERIES: f64 = 40.0;
 
-/// Weights of all topics together: blocks and aggregates 0.5 each, attestation subnets 1 in all, contributions 0.2,
-/// sync subnets 0.4, columns 1, and 0.05 for each of the rare ones.
-const TOTAL_WEIGHT: f64 = 4.0;
+/// Most that the weights of all topics of a fork come to together.
+pub const TOTAL_WEIGHT: f64 = 4.2;
 
 /// Most that a peer can earn; a single invalid message costs as much, n of them n² as much: the 9th in 50 epochs is
 /// one too many.
