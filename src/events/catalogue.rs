@@ -327,6 +327,10 @@ catalogue! {
         topics: usize,
         /// Digests of those topics, comma-separated.
         fork_digests: String,
+        /// Attestation subnets among them, comma-separated.
+        attestation_subnets: String,
+        /// Data columns among them, comma-separated.
+        data_columns: String,
     }
     /// A gossip message was judged. Of attestations, aggregates, sync messages, contributions, payload attestations and
     /// bids the share that `--gossip-sample` names, chosen by message id; of all else every one.

@@ -18,7 +18,7 @@ use super::verdict::RejectReason;
 use crate::chain::{ChainNow, ForkSchedule};
 use crate::events::NodeEvent;
 use crate::switch::{RouterEvent, SwitchHandle, TopicSubscription};
-use crate::types::{GossipTopic, PeerId, Slot};
+use crate::types::{GossipTopic, PeerId, Slot, TopicKind, TopicName};
 
 /// What the task works with.
 #[derive(Debug)]
@@ -80,6 +80,8 @@ impl GossipTask {
             left: left.len(),
             topics: wanted.len(),
             fork_digests: digests.into_iter().collect::<Vec<_>>().join(","),
+            attestation_subnets: subnets(&wanted, TopicKind::BeaconAttestation),
+            data_columns: subnets(&wanted, TopicKind::DataColumnSidecar),
         };
         self.joined = wanted;
         self.switch.subscribe(joined).await;
@@ -134,4 +136,11 @@ impl GossipTask {
             RouterEvent::NotSupported { peer_id } => tracing::debug!(%peer_id, "the peer speaks no gossipsub"),
         }
     }
+}
+
+/// The subnets of a kind among some topics, in order, comma-separated.
+fn subnets(topics: &BTreeSet<GossipTopic>, kind: TopicKind) -> String {
+    let names = topics.iter().map(|topic| topic.name).filter(|name| name.kind() == kind);
+    let subnets: BTreeSet<u16> = names.filter_map(TopicName::subnet).collect();
+    subnets.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
 }

@@ -147,7 +147,14 @@ fn every_event() -> Vec<NodeEvent> {
         NodeEvent::RpcReportDropped { peer_id, kind: "ping" },
         NodeEvent::RpcServed { peer_id, method: "ping/1", duration_ms: 0.5 },
         NodeEvent::RpcRequestFinished { peer_id, method: "metadata/3", result: "ok", duration_ms: 1.5 },
-        NodeEvent::GossipTopicsChanged { joined: 12, left: 0, topics: 12, fork_digests: "8c9f62fe".to_owned() },
+        NodeEvent::GossipTopicsChanged {
+            joined: 12,
+            left: 0,
+            topics: 12,
+            fork_digests: "8c9f62fe".to_owned(),
+            attestation_subnets: "3,4".to_owned(),
+            data_columns: text(),
+        },
         NodeEvent::GossipReceived {
             topic,
             topic_kind: TopicKind::BeaconBlock,

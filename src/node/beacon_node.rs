@@ -138,6 +138,14 @@ impl BeaconNode {
         if config.nobody_to_dial() && (chain.bootnodes.is_empty() || !config.discovery.use_network_boot_nodes) {
             tracing::warn!("nobody to dial: give --boot-nodes or --libp2p-addresses, or wait until somebody dials us");
         }
+        let (claimed, required) = (handle.plan().duties.custody_group_count, chain.custody_requirement());
+        if claimed < required {
+            tracing::warn!(
+                claimed,
+                required,
+                "peers may refuse us for want of data columns (see --data-columns, --topics)"
+            );
+        }
         if let Some(listener) = scrape {
             serve_metrics(listener, metrics, &tasks);
         }
