@@ -539,7 +539,8 @@ impl NetworkBehaviour for Router {
                 return;
             }
         }
-        if let Some(id) = waiting.filter(|id| self.held.has_room(id)) {
+        // the copy that decided a corroboration is noted at once: its outcome waits for nothing else
+        if let Some(id) = waiting.filter(|id| self.decided.is_empty() && self.held.has_room(id)) {
             self.laid.clear();
             self.held.hold(id, HeldCopy { peer_id, connection_id, event }, Instant::now());
             return;
