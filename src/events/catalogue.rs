@@ -438,6 +438,16 @@ catalogue! {
         overflowed: u64,
         /// Messages dropped without a verdict: a bug.
         lost_verdicts: u64,
+        /// Verdicts that came when the router had forgotten the message: what was accepted was not forwarded.
+        late_verdicts: u64,
+        /// Messages that waited for a verdict when the slot ended.
+        waiting: usize,
+        /// Events of the router that found no room.
+        events_dropped: u64,
+        /// Control messages that named messages by anything but 20 bytes.
+        bad_control: u64,
+        /// Copies on topics that are not joined.
+        not_joined: u64,
         /// Arrival of the slot's first block, from the start of the slot.
         block_ms: Option<i64>,
         /// Who sent the slot's first block first.

@@ -16,7 +16,7 @@ use super::verdict::{IgnoreReason, Verdict};
 use crate::events::{Events, NodeEvent};
 use crate::switch::{Acceptance, RelayPolicy};
 use crate::time::{SlotClock, fine_milliseconds};
-use crate::types::{GossipTopic, MessageId, TopicKind};
+use crate::types::{MessageId, TopicKind};
 
 /// How long the outcome of a corroboration is waited for before its message is told of without one; the router decides
 /// within 3 s, but what it tells may be dropped.
@@ -121,10 +121,7 @@ impl Settler {
     }
 
     /// The router has decided whether it relays a message that was not judged valid.
-    pub(super) fn on_corroborated(&self, message_id: MessageId, topic: GossipTopic, relayed: bool) {
-        if relayed {
-            self.tally.count_corroborated(topic.name.kind());
-        }
+    pub(super) fn on_corroborated(&self, message_id: MessageId, relayed: bool) {
         let receipt = self.undecided().remove(&message_id);
         if let Some(Receipt { event, .. }) = receipt {
             self.events.emit(if relayed { as_corroborated(event) } else { event });

@@ -17,7 +17,7 @@ use super::topic::row;
 use super::verdict::RejectReason;
 use crate::chain::{ChainNow, ForkSchedule};
 use crate::events::NodeEvent;
-use crate::switch::{RouterEvent, SwitchHandle, TopicSubscription};
+use crate::switch::{Invalid, RouterEvent, SwitchHandle, TopicSubscription};
 use crate::types::{GossipTopic, PeerId, Slot, TopicKind, TopicName};
 
 /// What the task works with.
@@ -94,7 +94,13 @@ impl GossipTask {
         let boundary = self.schedule.boundaries().find(|boundary| boundary.fork_digest == topic.fork_digest)?;
         let row = row(topic.name.kind());
         let bounds = row.bounds(boundary.fork)?;
-        Some(TopicSubscription { topic, max_ssz_bytes: bounds.max, score: row.score, corroborable: row.corroborable })
+        Some(TopicSubscription {
+            topic,
+            max_ssz_bytes: bounds.max,
+            score: row.score,
+            corroborable: row.corroborable,
+            outdated: false,
+        })
     }
 
     /// A slot has begun: the one before is summarized.
@@ -111,20 +117,21 @@ impl GossipTask {
     fn on_router_event(&self, event: RouterEvent) {
         match event {
             // counted by the router
-            RouterEvent::Undecodable { peer_id, topic, message_id, reason, wire_bytes } => {
-                tracing::trace!(%message_id, reason = reason.as_str(), "message cannot be read");
+            RouterEvent::Invalid { peer_id, topic, message_id, reason, wire_bytes } => {
+                let reason = match reason {
+                    Invalid::TooLarge | Invalid::BadSnappy => RejectReason::BadSnappy,
+                    Invalid::Signed => RejectReason::Signed,
+                };
                 self.settler.events.emit(NodeEvent::GossipRejected {
                     peer_id,
                     topic,
                     topic_kind: topic.name.kind(),
-                    reason: RejectReason::BadSnappy.as_str(),
+                    reason: reason.as_str(),
                     message_id,
                     size_bytes: wire_bytes,
                 });
             }
-            RouterEvent::Corroborated { message_id, topic, relayed, .. } => {
-                self.settler.on_corroborated(message_id, topic, relayed);
-            }
+            RouterEvent::Corroborated { message_id, relayed, .. } => self.settler.on_corroborated(message_id, relayed),
             RouterEvent::ScoreTooLow { peer_id, score } => {
                 tracing::debug!(%peer_id, score, "gossip score too low");
                 // drop: the router reports it again
@@ -133,7 +140,6 @@ impl GossipTask {
             RouterEvent::SlowPeer { peer_id, dropped } => {
                 tracing::debug!(%peer_id, dropped, "the peer takes its messages too slowly");
             }
-            RouterEvent::NotSupported { peer_id } => tracing::debug!(%peer_id, "the peer speaks no gossipsub"),
         }
     }
 }

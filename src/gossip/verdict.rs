@@ -118,6 +118,8 @@ reasons! {
     RejectReason {
         /// No raw snappy, or more than the topic allows.
         BadSnappy = "bad_snappy",
+        /// Has a signature, a sequence number, an author or a key.
+        Signed = "signed",
         /// Not the SSZ of the topic's type.
         BadSsz = "bad_ssz",
         /// Whoever judges for us said so.

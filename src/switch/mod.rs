@@ -37,8 +37,8 @@ pub use libp2p::swarm::ConnectionId;
 
 pub use event::{DialFailure, PeerIdentity, RawConnection, SwitchEvent};
 pub use gossipsub::{
-    Acceptance, GossipCounts, GossipEnds, GossipMessage, KindCounts, PendingVerdict, PublishError, Published,
-    RelayPolicy, RouterEvent, RouterSettings, TOTAL_WEIGHT, TopicScore, TopicSubscription, Undecodable,
+    Acceptance, GossipCounts, GossipEnds, GossipMessage, Invalid, KindCounts, PendingVerdict, PublishError, Published,
+    RelayPolicy, RouterEvent, RouterSettings, TOTAL_WEIGHT, TopicScore, TopicSubscription,
 };
 pub use streams::{InboundStream, NegotiatedStream, OpenStreamError, StreamOpener, was_refused};
 

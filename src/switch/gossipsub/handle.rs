@@ -32,6 +32,11 @@ pub struct TopicSubscription {
     pub score: TopicScore,
     /// Whether messages that are merely unverifiable may be forwarded when others send them too.
     pub corroborable: bool,
+    /// Whether the topic's digest is no longer in force: nobody pays for invalid messages then. Joining a topic again
+    /// changes it.
+    ///
+    /// [spec v1.6.0, transitioning the gossip](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/p2p-interface.md#transitioning-the-gossip)
+    pub outdated: bool,
 }
 
 /// A message that is on its way.
@@ -52,7 +57,8 @@ pub enum PublishError {
     /// Nobody that we are connected to is subscribed to the topic and in good standing.
     #[error("no peer is subscribed to the topic")]
     NoPeers,
-    /// Every peer that it would have gone to is behind.
+    /// Every peer that it would have gone to is behind. It is advertised to peers all the same for two seconds, and
+    /// publishing it again is a [`Self::Duplicate`].
     #[error("the queues of all {peers} peers are full")]
     QueuesFull {
         /// How many.
