@@ -7,7 +7,7 @@ use ssz::Decode;
 
 use super::bls::ChangeDomain;
 use super::headers::{HeaderSeen, Headers};
-use super::seen::{Auction, Finality, Key, Seen, Votes};
+use super::seen::{Claims, Key, Seen, Votes};
 use super::verdict::{IgnoreReason, RejectReason, Verdict};
 use super::windows::Windows;
 use crate::chain::{Boundary, ForkSchedule};
@@ -20,7 +20,7 @@ pub type Judgement = Result<Passed, Verdict>;
 
 /// A message that passed every rule that needs no state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "a message that is accepted in the end is to be recorded"]
+#[must_use = "a message is accepted only once it is admitted"]
 pub struct Passed {
     /// The slot that it belongs to; `None` for exits, slashings and changes, which belong to none.
     pub slot: Option<Slot>,
@@ -38,29 +38,6 @@ impl Passed {
     pub(super) fn with_header(mut self, header: HeaderSeen) -> Self {
         self.header = Some(header);
         self
-    }
-}
-
-/// What a valid message lets its repetitions be known by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Claims {
-    /// The key of its topic.
-    pub key: Option<Key>,
-    /// The votes in it.
-    pub votes: Option<Votes>,
-    /// Attesters whom it slashes; at most 131072.
-    pub slashed: Vec<u64>,
-    /// What it bids, in Gwei, and in which auction.
-    pub bid: Option<(Auction, u64)>,
-    /// How new it is as a finality update.
-    pub finality: Option<Finality>,
-    /// The attested slot of an optimistic update.
-    pub optimistic: Option<Slot>,
-}
-
-impl From<Key> for Claims {
-    fn from(key: Key) -> Self {
-        Self { key: Some(key), ..Self::default() }
     }
 }
 

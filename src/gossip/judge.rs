@@ -11,7 +11,7 @@ use super::checks::{BlobLimits, CheckContext, Judgement, Passed};
 use super::headers::Headers;
 use super::seen::Seen;
 use super::topic::row;
-use super::verdict::RejectReason;
+use super::verdict::{IgnoreReason, RejectReason};
 use super::windows::Windows;
 use crate::chain::{Boundary, ChainConfig, ForkSchedule};
 use crate::time::milliseconds;
@@ -56,7 +56,7 @@ impl Judge {
     /// Judges a message: SSZ, decompressed, that arrived at `arrived_ms`, milliseconds since the Unix epoch.
     ///
     /// Takes microseconds to a few milliseconds of CPU (blocks are hashed, columns and blobs proven): for worker threads.
-    /// What passes leaves its header in the index and nothing else; see [`Self::record`].
+    /// What passes leaves its header in the index and nothing else; see [`Self::admit`].
     ///
     /// # Errors
     /// The verdict, which is never [`Verdict::Accept`](super::Verdict::Accept).
@@ -78,30 +78,31 @@ impl Judge {
         Ok(passed)
     }
 
-    /// Remembers a message that was accepted in the end, so that its repetitions are ignored.
+    /// Decides over a message that passed and that whoever can judge it calls valid: remembers it, so that its repetitions
+    /// are ignored, unless another of the same key was accepted since it passed. Asking and remembering are one step:
+    /// of two such messages exactly one is accepted, on whichever threads.
     ///
-    /// `now_ms` in milliseconds since the Unix epoch.
-    pub fn record(&self, passed: &Passed, now_ms: u64) {
-        let claims = &passed.claims;
-        if let Some(key) = claims.key {
-            self.seen.insert(key);
-        }
-        if let Some(votes) = &claims.votes {
-            self.seen.insert_votes(votes);
-        }
-        if let Some((auction, value)) = claims.bid {
-            self.seen.insert_bid(auction, value);
-        }
-        if let Some(finality) = claims.finality {
-            self.seen.insert_finality(finality);
-        }
-        if let Some(attested) = claims.optimistic {
-            self.seen.insert_optimistic(attested);
-        }
+    /// `now_ms` in milliseconds since the Unix epoch. Takes about a microsecond; an attester slashing takes milliseconds
+    /// at most.
+    ///
+    /// # Errors
+    /// Why it is to be ignored all the same. Nothing is remembered then.
+    pub fn admit(&self, passed: &Passed, now_ms: u64) -> Result<(), IgnoreReason> {
+        self.seen.admit(&passed.claims)?;
+        self.vouch(passed, now_ms);
+        Ok(())
+    }
+
+    /// As [`Self::admit`], for a message that may yet fail to go out.
+    pub(super) fn reserve<'a>(&'a self, passed: &'a Passed) -> Result<Reservation<'a>, IgnoreReason> {
+        self.seen.reserve(&passed.claims)?;
+        Ok(Reservation { judge: self, passed, is_kept: false })
+    }
+
+    fn vouch(&self, passed: &Passed, now_ms: u64) {
         if let Some(header) = passed.header {
             self.headers.insert(header, true, self.windows(now_ms).wall_slot());
         }
-        self.seen.insert_slashed(&claims.slashed);
     }
 
     /// Forgets what is too old; to be called once a slot. `now_ms` in milliseconds since the Unix epoch.
@@ -148,6 +149,32 @@ impl Judge {
     /// What a digest stands for: of a dozen boundaries.
     fn boundary(&self, fork_digest: ForkDigest) -> Option<Boundary> {
         self.schedule.boundaries().find(|boundary| boundary.fork_digest == fork_digest)
+    }
+}
+
+/// The key of a message that is about to go out: no other of the same key is accepted. Given back when it is dropped.
+#[must_use = "dropping it gives the key back"]
+#[derive(Debug)]
+pub(super) struct Reservation<'a> {
+    judge: &'a Judge,
+    passed: &'a Passed,
+    is_kept: bool,
+}
+
+impl Reservation<'_> {
+    /// The message went out: it is remembered as accepted. `now_ms` in milliseconds since the Unix epoch.
+    pub(super) fn keep(mut self, now_ms: u64) {
+        self.judge.seen.admit_reserved(&self.passed.claims);
+        self.judge.vouch(self.passed, now_ms);
+        self.is_kept = true;
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.judge.seen.give_back(&self.passed.claims);
+        }
     }
 }
 

@@ -30,14 +30,14 @@ pub mod topics;
 mod verdict;
 mod windows;
 
-pub use checks::{BlobLimits, CheckContext, Claims, Judgement, Passed};
+pub use checks::{BlobLimits, CheckContext, Judgement, Passed};
 pub use custody::{covered_groups, custody_groups, sampled_columns};
 pub use docket::{ANSWER_TIME, Answer, Juror, NotWaiting, Question};
 pub use handle::{Gossip, GossipSettings};
 pub use headers::{HeaderSeen, Headers, KEPT_SLOTS};
 pub use judge::Judge;
 pub use publish::PublishError;
-pub use seen::{Auction, Finality, Key, Seen, Subject, Votes};
+pub use seen::{Auction, Claims, Finality, Key, Seen, Subject, Votes};
 pub use subnets::{next_rotation, subscribed_subnets};
 pub use subscriptions::{Duties, LEAD_EPOCHS, LINGER_EPOCHS, Plan, Subscriptions};
 pub use topic::{Topic, row};

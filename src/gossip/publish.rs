@@ -56,6 +56,9 @@ impl Publisher {
     pub(super) async fn publish(&self, name: TopicName, ssz: Vec<u8>) -> Result<Published, PublishError> {
         let (topic, ssz, passed) = self.judged(name, ssz).await?;
         let ssz_bytes = ssz.len();
+        // only whoever publishes knows that it is valid; what reaches nobody may be tried again
+        let reservation =
+            self.judge.reserve(&passed).map_err(|reason| PublishError::Refused(Verdict::Ignore(reason)))?;
         let published = self.switch.publish(topic, ssz).await;
         self.events.emit(NodeEvent::GossipPublished {
             topic,
@@ -64,9 +67,8 @@ impl Publisher {
             peers: published.as_ref().map_or(0, |published| published.peers),
             ssz_bytes,
         });
-        // only whoever publishes knows that it is valid; what reached nobody may be tried again
         if published.is_ok() {
-            self.judge.record(&passed, self.clock.now_ms());
+            reservation.keep(self.clock.now_ms());
         }
         Ok(published?)
     }

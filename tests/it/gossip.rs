@@ -13,7 +13,7 @@ use beacond::switch;
 use beacond::time::SlotClock;
 use beacond::types::containers::phase0::{AttestationData, Checkpoint};
 use beacond::types::containers::{electra, fulu};
-use beacond::types::{GoodbyeReason, KnownPeer, MessageId, Muxer, Slot, TopicKind, TopicName};
+use beacond::types::{GoodbyeReason, KnownPeer, MessageId, Muxer, Root, Slot, TopicKind, TopicName};
 use ssz::Encode;
 
 use crate::support::{Options, TestNode, network};
@@ -50,9 +50,14 @@ fn subnet_0() -> TopicName {
 
 /// An attestation of now that nobody can verify, told apart by its attester.
 fn attestation(chain: &ChainConfig, attester_index: u64) -> Vec<u8> {
+    vote(chain, attester_index, Root::default())
+}
+
+/// An attestation of now for a block.
+fn vote(chain: &ChainConfig, attester_index: u64, beacon_block_root: Root) -> Vec<u8> {
     let slot = SlotClock::system(chain.genesis_time, chain.slot_duration).slot().unwrap();
     let target = Checkpoint { epoch: slot.epoch(), ..Checkpoint::default() };
-    let data = AttestationData { slot, target, ..AttestationData::default() };
+    let data = AttestationData { slot, target, beacon_block_root, ..AttestationData::default() };
     electra::SingleAttestation { attester_index, data, ..Default::default() }.as_ssz_bytes()
 }
 
@@ -177,6 +182,28 @@ async fn without_an_answer_in_time_a_message_is_ignored_and_a_late_one_counts_fo
     drop(juror);
     let sent = sender.handle.gossip().publish(subnet_0(), attestation(&chain, 2)).await?.message_id;
     assert_eq!(received(&mut receiver, sent).await?, ("unverifiable", "none"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_votes_of_one_attester_that_are_judged_valid_one_is_accepted() -> Result<()> {
+    let chain = quick(88);
+    let mut receiver = joined(&chain, gossip(), &[]).await?;
+    let senders = [joined(&chain, gossip(), &[&receiver]).await?, joined(&chain, gossip(), &[&receiver]).await?];
+    let mut juror = receiver.handle.gossip().appoint_juror(&[TopicKind::BeaconAttestation]);
+    meshed(&mut receiver, TopicKind::BeaconAttestation, 2).await?;
+
+    let votes = [1, 2].map(|root| vote(&chain, 1, Root([root; 32])));
+    for (sender, vote) in senders.iter().zip(votes) {
+        sender.handle.gossip().publish(subnet_0(), vote).await?;
+    }
+    // both have passed the rules before either is answered
+    let asked = [juror.next().await.context("the node runs")?, juror.next().await.context("the node runs")?];
+    for question in &asked {
+        juror.answer(question.message_id, Answer::Accept)?;
+    }
+    assert_eq!(received(&mut receiver, asked[0].message_id).await?, ("valid", "accepted"));
+    assert_eq!(received(&mut receiver, asked[1].message_id).await?, ("already_seen", "none"));
     Ok(())
 }
 

@@ -11,8 +11,8 @@ use ssz_types::typenum::U64;
 
 use super::beacon_attestation::{check_data_index, check_same_slot, check_target, check_time};
 use super::global;
-use crate::gossip::checks::{CheckContext, Claims, Judgement, Passed, reject_unless};
-use crate::gossip::seen::{Key, Subject, Votes};
+use crate::gossip::checks::{CheckContext, Judgement, Passed, reject_unless};
+use crate::gossip::seen::{Claims, Key, Subject, Votes};
 use crate::gossip::selection::is_aggregator;
 use crate::gossip::topic::Topic;
 use crate::gossip::verdict::{RejectReason, Verdict};

@@ -6,8 +6,8 @@
 
 use super::global;
 use super::sync_committee::SUBNETS;
-use crate::gossip::checks::{CheckContext, Claims, Judgement, Passed, reject_unless};
-use crate::gossip::seen::{Key, Subject, Votes};
+use crate::gossip::checks::{CheckContext, Judgement, Passed, reject_unless};
+use crate::gossip::seen::{Claims, Key, Subject, Votes};
 use crate::gossip::selection::is_sync_committee_aggregator;
 use crate::gossip::topic::Topic;
 use crate::gossip::verdict::RejectReason;

@@ -94,7 +94,7 @@ impl Fixture {
                 let topic = self.topic(slot, record.topic);
                 let passed = self.judge.judge(topic, &record.ssz, now_ms);
                 let passed = passed.unwrap_or_else(|verdict| panic!("{slot} {at} {}: {verdict}", record.topic));
-                self.judge.record(&passed, now_ms);
+                self.judge.admit(&passed, now_ms).unwrap();
                 let again = self.judge.judge(topic, &record.ssz, now_ms).map(drop);
                 assert!(matches!(again, Err(Verdict::Ignore(_))), "{slot} {at} {}: {again:?}", record.topic);
             }

@@ -87,7 +87,7 @@ impl World {
     /// The message passes, and is accepted.
     pub(super) fn accept(&self, topic: GossipTopic, message: &impl Encode, now_ms: u64) {
         let passed = self.pass(topic, message, now_ms);
-        self.judge.record(&passed, now_ms);
+        self.judge.admit(&passed, now_ms).unwrap();
     }
 
     pub(super) fn verdict(&self, topic: GossipTopic, message: &impl Encode, now_ms: u64) -> Result<(), Verdict> {
