@@ -11,7 +11,7 @@ use super::pool;
 use super::publish::{PublishError, Publisher};
 use super::settler::{Sample, Settler};
 use super::subscriptions::Plan;
-use super::task::GossipTask;
+use super::task::{GossipTask, Inputs};
 use crate::chain::{ChainConfig, ChainNow, ForkSchedule};
 use crate::events::Events;
 use crate::switch::{GossipEnds, Published, RelayPolicy, SwitchHandle};
@@ -70,9 +70,7 @@ impl Gossip {
             schedule: schedule.clone(),
             settler,
             docket: docket.clone(),
-            router_events: ends.events,
-            plan,
-            now,
+            inputs: Inputs { plan, now, router_events: ends.events },
             low_scores,
             joined: BTreeSet::new(),
         };
