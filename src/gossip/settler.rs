@@ -59,12 +59,12 @@ impl Settler {
         let slot_offset_ms = case.slot().map(|slot| self.clock.offset_ms(slot, case.arrived_ms));
         if let Verdict::Reject(reason) = verdict {
             self.events.emit(NodeEvent::GossipRejected {
-                peer_id: case.message.peer_id,
-                topic: case.message.topic,
+                peer_id: case.peer_id,
+                topic: case.topic,
                 topic_kind: case.kind(),
                 reason: reason.as_str(),
                 message_id: case.message_id(),
-                size_bytes: case.message.wire_bytes,
+                size_bytes: case.wire_bytes,
             });
         } else if let (Some(slot), Some(offset_ms)) = (case.slot(), slot_offset_ms) {
             self.tally.note_arrival(&case, slot, offset_ms);
@@ -72,7 +72,7 @@ impl Settler {
         if self.sample.has(case.kind(), &case.message_id()) {
             self.tell(&case, verdict, acceptance, slot_offset_ms);
         }
-        case.message.verdict.report(acceptance);
+        case.verdict.report(acceptance);
     }
 
     /// Of messages with one first-seen key one is accepted: the others are ignored, whoever vouches for them.
@@ -100,19 +100,19 @@ impl Settler {
 
     fn tell(&self, case: &Case, verdict: Verdict, acceptance: Acceptance, slot_offset_ms: Option<i64>) {
         let event = NodeEvent::GossipReceived {
-            topic: case.message.topic,
+            topic: case.topic,
             topic_kind: case.kind(),
             message_id: case.message_id(),
-            peer_id: case.message.peer_id,
+            peer_id: case.peer_id,
             slot: case.slot(),
             slot_offset_ms,
             block_root: case.block_root(),
-            size_bytes: case.message.wire_bytes,
+            size_bytes: case.wire_bytes,
             ssz_bytes: case.ssz_bytes,
             verdict: verdict.as_str(),
             reason: verdict.reason(),
             relay: if acceptance == Acceptance::Accept { ACCEPTED } else { NONE },
-            judged_ms: fine_milliseconds(case.message.arrived.elapsed()),
+            judged_ms: fine_milliseconds(case.arrived.elapsed()),
         };
         let mut undecided = self.undecided();
         if acceptance == Acceptance::Corroborate && undecided.len() < UNDECIDED {

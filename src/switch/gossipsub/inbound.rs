@@ -17,7 +17,7 @@ use super::message_id::{Payload, message_id};
 use super::params::FRESH;
 use super::seen::{Sighting, Standing};
 use super::snappy::SnappyError;
-use super::{GossipMessage, JoinedTopic, PendingVerdict, Router, RouterEvent, snappy};
+use super::{GossipMessage, HeldBytes, JoinedTopic, PendingVerdict, Router, RouterEvent, snappy};
 use crate::types::{GossipTopic, MessageId, PeerId};
 
 /// A new message that libp2p's router was given.
@@ -184,7 +184,8 @@ impl Router {
             return;
         };
         let verdict = PendingVerdict::new(id, peer_id, place);
-        let message = GossipMessage { topic, peer_id, ssz, wire_bytes, arrived, verdict, _bytes: bytes };
+        let ssz = HeldBytes::new(ssz, bytes);
+        let message = GossipMessage { topic, peer_id, ssz, wire_bytes, arrived, verdict };
         if let Err(TrySendError::Full(message) | TrySendError::Closed(message)) = self.messages.try_send(message) {
             counts.overflow += 1;
             message.verdict.report(super::Acceptance::Ignore);
