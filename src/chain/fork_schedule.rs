@@ -134,6 +134,18 @@ impl ForkSchedule {
         })
     }
 
+    /// What a digest stands for; `None` for one that is not of this network.
+    #[must_use]
+    pub fn boundary_of(&self, fork_digest: ForkDigest) -> Option<Boundary> {
+        self.boundaries().find(|boundary| boundary.fork_digest == fork_digest)
+    }
+
+    /// The first epoch in which the digest of an earlier one is no longer in force; `None` while no such is scheduled.
+    #[must_use]
+    pub fn end_of(&self, epoch: Epoch) -> Option<Epoch> {
+        self.state(epoch).next.map(|next| next.epoch)
+    }
+
     /// The digests that a peer may show at a wall slot; see [`NEAR_BOUNDARY_SLOTS`].
     #[must_use]
     pub fn accepted_digests(&self, slot: Slot) -> AcceptedDigests {

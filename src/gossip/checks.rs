@@ -118,6 +118,16 @@ impl CheckContext<'_> {
         ignore_unless(!self.windows.is_future(self.boundary.epoch.start_slot()), IgnoreReason::WrongFork)
     }
 
+    /// Whether the topic's digest is no longer in force by somebody's clock: peers are not to pay for traffic on topics
+    /// from before a fork.
+    ///
+    /// [spec v1.6.0, transitioning the gossip](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/p2p-interface.md#transitioning-the-gossip)
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let end = self.schedule.end_of(self.boundary.epoch);
+        end.is_some_and(|end| !self.windows.is_future(end.start_slot()))
+    }
+
     /// The slot has begun by somebody's clock.
     ///
     /// # Errors

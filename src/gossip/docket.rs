@@ -174,7 +174,8 @@ impl Docket {
     /// Gives a waiting message the verdict of a juror.
     pub(super) fn answer(&self, message_id: MessageId, answer: Answer) -> Result<(), NotWaiting> {
         let case = self.waiting().remove(message_id).ok_or(NotWaiting)?;
-        self.settler.settle(case, answer.into());
+        let verdict = self.settler.judge.spared(case.topic, case.arrived_ms, answer.into());
+        self.settler.settle(case, verdict);
         Ok(())
     }
 

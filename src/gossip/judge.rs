@@ -11,11 +11,11 @@ use super::checks::{BlobLimits, CheckContext, Judgement, Passed};
 use super::headers::Headers;
 use super::seen::Seen;
 use super::topic::row;
-use super::verdict::{IgnoreReason, RejectReason};
+use super::verdict::{IgnoreReason, RejectReason, Verdict};
 use super::windows::Windows;
 use crate::chain::{Boundary, ChainConfig, ForkSchedule};
 use crate::time::milliseconds;
-use crate::types::{ForkDigest, ForkName, GossipTopic, Slot};
+use crate::types::{ForkName, GossipTopic, Slot};
 
 /// `MAX_BLOBS_PER_BLOCK`, the same on every network that has had Deneb.
 ///
@@ -56,12 +56,26 @@ impl Judge {
     /// Judges a message: SSZ, decompressed, that arrived at `arrived_ms`, milliseconds since the Unix epoch.
     ///
     /// Takes microseconds to a few milliseconds of CPU (blocks are hashed, columns and blobs proven): for worker threads.
-    /// What passes leaves its header in the index and nothing else; see [`Self::admit`].
+    /// What passes leaves its header in the index and nothing else; see [`Self::admit`]. On topics of a digest that is over
+    /// nothing is rejected, whatever is wrong with it.
     ///
     /// # Errors
     /// The verdict, which is never [`Verdict::Accept`](super::Verdict::Accept).
     pub fn judge(&self, topic: GossipTopic, ssz: &[u8], arrived_ms: u64) -> Judgement {
-        let boundary = self.boundary(topic.fork_digest).ok_or(RejectReason::UnknownTopic)?;
+        let boundary = self.schedule.boundary_of(topic.fork_digest).ok_or(RejectReason::UnknownTopic)?;
+        let context = self.context(topic, boundary, arrived_ms);
+        self.check(&context, ssz).map_err(|verdict| spared(&context, verdict))
+    }
+
+    /// What is left of somebody else's verdict on a message that arrived at `arrived_ms`, milliseconds since the Unix
+    /// epoch: on topics of a digest that is over, nobody is to blame.
+    pub(super) fn spared(&self, topic: GossipTopic, arrived_ms: u64, verdict: Verdict) -> Verdict {
+        let boundary = self.schedule.boundary_of(topic.fork_digest);
+        boundary.map_or(verdict, |boundary| spared(&self.context(topic, boundary, arrived_ms), verdict))
+    }
+
+    fn check(&self, context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
+        let CheckContext { topic, boundary, .. } = *context;
         let kind = row(topic.name.kind());
         let bounds = kind.bounds(boundary.fork).ok_or(RejectReason::UnknownTopic)?;
         if topic.name.subnet().is_some_and(|subnet| subnet >= (kind.subnets)(boundary.fork)) {
@@ -70,8 +84,7 @@ impl Judge {
         if !bounds.contains(ssz.len()) {
             return Err(RejectReason::BadSsz.into());
         }
-        let context = self.context(topic, boundary, arrived_ms);
-        let passed = (kind.check)(&context, ssz)?;
+        let passed = (kind.check)(context, ssz)?;
         if let Some(header) = passed.header {
             self.headers.insert(header, false, context.windows.wall_slot());
         }
@@ -145,10 +158,12 @@ impl Judge {
     const fn windows(&self, now_ms: u64) -> Windows {
         Windows::new(self.genesis_ms, self.slot_ms, now_ms)
     }
+}
 
-    /// What a digest stands for: of a dozen boundaries.
-    fn boundary(&self, fork_digest: ForkDigest) -> Option<Boundary> {
-        self.schedule.boundaries().find(|boundary| boundary.fork_digest == fork_digest)
+fn spared(context: &CheckContext<'_>, verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Reject(_) if context.is_over() => IgnoreReason::WrongFork.into(),
+        Verdict::Accept | Verdict::Ignore(_) | Verdict::Reject(_) => verdict,
     }
 }
 

@@ -116,7 +116,7 @@ impl GossipTask {
 
     /// What the router has to know of a topic; `None` for one that its fork does not have.
     fn subscription(&self, topic: GossipTopic) -> Option<TopicSubscription> {
-        let boundary = self.schedule.boundaries().find(|boundary| boundary.fork_digest == topic.fork_digest)?;
+        let boundary = self.schedule.boundary_of(topic.fork_digest)?;
         let row = row(topic.name.kind());
         let bounds = row.bounds(boundary.fork)?;
         Some(TopicSubscription { topic, max_ssz_bytes: bounds.max, score: row.score, corroborable: row.corroborable })

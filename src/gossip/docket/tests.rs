@@ -12,7 +12,7 @@ use crate::gossip::seen::Claims;
 use crate::gossip::settler::Sample;
 use crate::switch::{RelayPolicy, testing};
 use crate::time::SlotClock;
-use crate::types::{ForkDigest, TopicName};
+use crate::types::{Epoch, ForkDigest, ForkName, TopicName};
 
 const WAITING: usize = 1000;
 
@@ -20,25 +20,31 @@ struct World {
     docket: Arc<Docket>,
     bytes: Arc<Semaphore>,
     events: Events,
+    /// Of epoch 0.
+    fork_digest: ForkDigest,
+    arrived_ms: u64,
 }
 
 impl World {
     fn new() -> Self {
         let config = ChainConfig::embedded(NetworkName::Mainnet);
-        let judge = Arc::new(Judge::new(&config, Arc::new(ForkSchedule::new(&config))));
+        let schedule = Arc::new(ForkSchedule::new(&config));
+        let (fork_digest, arrived_ms) = (schedule.digest_at(Epoch(0)), config.genesis_time * 1000);
+        let judge = Arc::new(Judge::new(&config, schedule));
         let clock = SlotClock::anchored(config.genesis_time * 1000, config.genesis_time, config.slot_duration);
         let events = Events::new(Vec::new());
         let settler = Settler::new(judge, clock, events.clone(), RelayPolicy::Strict, Sample::new(1.0));
-        Self { docket: Arc::new(Docket::new(Arc::new(settler))), bytes: Arc::new(Semaphore::new(WAITING)), events }
+        let docket = Arc::new(Docket::new(Arc::new(settler)));
+        Self { docket, bytes: Arc::new(Semaphore::new(WAITING)), events, fork_digest, arrived_ms }
     }
 
     /// A block of 100 bytes that passed every rule and arrived `ago`.
     fn submit(&self, number: u8, ago: Duration) {
         let name = TopicName::global(TopicKind::BeaconBlock).unwrap();
-        let topic = GossipTopic { fork_digest: ForkDigest::default(), name };
+        let topic = GossipTopic { fork_digest: self.fork_digest, name };
         let arrived = Instant::now() - ago;
         let message = testing::message(topic, id(number), vec![number; 100], arrived, &self.bytes);
-        let (mut case, ssz) = Case::open(message, 0);
+        let (mut case, ssz) = Case::open(message, self.arrived_ms);
         case.passed = Some(Passed::new(None, Claims::default()));
         self.docket.submit(case, ssz);
     }
@@ -102,4 +108,25 @@ async fn what_arrived_too_long_ago_is_settled_without_a_question() {
     assert_eq!(world.held(), 0);
     world.submit(2, Duration::ZERO);
     assert_eq!(juror.next().await.unwrap().message_id, id(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_counts_for_nothing_once_the_topics_fork_is_over() {
+    let mut world = World::new();
+    let mut told = world.events.subscribe();
+    let juror = world.docket.appoint(&[TopicKind::BeaconBlock]);
+    let altair = ChainConfig::embedded(NetworkName::Mainnet).forks[&ForkName::Altair].epoch.unwrap();
+    world.submit(1, Duration::ZERO);
+    world.arrived_ms += altair.start_slot().0 * 12_000;
+    world.submit(2, Duration::ZERO);
+    let mut reasons = Vec::new();
+    for number in [1, 2] {
+        juror.answer(id(number), Answer::Reject).unwrap();
+        while reasons.len() < usize::from(number) {
+            if let NodeEvent::GossipReceived { verdict, reason, .. } = &*told.next().await.unwrap() {
+                reasons.push((*verdict, *reason));
+            }
+        }
+    }
+    assert_eq!(reasons, [("reject", "judged"), ("ignore", "wrong_fork")]);
 }
