@@ -141,17 +141,13 @@ impl Subscriptions {
     /// comes into force, or had when it went out of force.
     #[must_use]
     pub fn wanted_topics(&self, epoch: Epoch) -> BTreeSet<GossipTopic> {
-        let boundaries: Vec<Boundary> = self.schedule.boundaries().collect();
-        let ends = boundaries.iter().skip(1).map(|next| next.epoch).chain([Epoch::FAR_FUTURE]);
         let mut topics = BTreeSet::new();
-        for (boundary, end) in boundaries.iter().zip(ends) {
-            if is_held(epoch, boundary.epoch, end) {
-                let last = Epoch(end.0 - 1);
-                let duties = self.duties_at(epoch.clamp(boundary.epoch, last));
-                let fork_digest = boundary.fork_digest;
-                let names = self.names_in(boundary.fork, &duties);
-                topics.extend(names.map(|name| GossipTopic { fork_digest, name }));
-            }
+        for (boundary, end) in held(&self.schedule, epoch) {
+            let last = Epoch(end.0 - 1);
+            let duties = self.duties_at(epoch.clamp(boundary.epoch, last));
+            let fork_digest = boundary.fork_digest;
+            let names = self.names_in(boundary.fork, &duties);
+            topics.extend(names.map(|name| GossipTopic { fork_digest, name }));
         }
         topics
     }
@@ -170,6 +166,12 @@ impl Subscriptions {
     fn is_joined(&self, kind: TopicKind, fork: ForkName) -> bool {
         self.topics.contains(&kind) && row(kind).count_in(fork) > 0
     }
+}
+
+/// The digests whose topics are joined at an epoch, each with the first epoch in which it is over.
+pub(super) fn held(schedule: &ForkSchedule, epoch: Epoch) -> impl Iterator<Item = (Boundary, Epoch)> {
+    let with_end = |boundary: Boundary| (boundary, schedule.end_of(boundary.epoch).unwrap_or(Epoch::FAR_FUTURE));
+    schedule.boundaries().map(with_end).filter(move |(boundary, end)| is_held(epoch, boundary.epoch, *end))
 }
 
 /// Whether a digest in force from `since` until before `end` has its topics joined at an epoch.
