@@ -7,14 +7,14 @@
 //!
 //! Everything that belongs to a slot or an epoch goes two epochs later, the rest by count. A full table takes nothing
 //! more until its oldest entries expire: a repetition then passes as new, which costs work, never a verdict on somebody.
-//! Worst case, with every table full: 36 MiB attesters (all of a network of a million validators; two subnets of 64
-//! hold 1/32 of that), 17 MiB votes of aggregates and contributions, 21 MiB the rest.
+//! Worst case, with every table full: 4.5 MiB attesters and 2.3 MiB seats, 17 MiB votes of aggregates and contributions,
+//! 22 MiB the rest. All attesters of a network of two million validators are 1 MiB.
 
 mod tables;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use self::tables::{Act, BestBids, Expiring, Recent, Supersets};
+use self::tables::{Act, BestBids, Bitmaps, Expiring, Recent, Supersets};
 use super::verdict::IgnoreReason;
 use crate::types::containers::Hash32;
 use crate::types::{Epoch, Root, SLOTS_PER_EPOCH, Slot};
@@ -24,6 +24,19 @@ const KEPT_SLOTS: u64 = 2 * SLOTS_PER_EPOCH;
 
 /// How long what belongs to an epoch is remembered, in epochs.
 const KEPT_EPOCHS: u64 = 2;
+
+/// Pages of 4096 attesters: 8192 × 576 bytes = 4.5 MiB. Votes of two epochs count, and three are kept, and the first of a
+/// fourth by clocks that are ahead; a registry of eight million validators would fill them.
+const ATTESTER_PAGES: usize = 1 << 13;
+
+/// Pages of 4096 seats: 4096 × 576 bytes = 2.3 MiB. A slot has 64 committees of 2048 seats at most, so 32 pages, and 66
+/// slots are kept.
+const SEAT_PAGES: usize = 1 << 12;
+
+/// Seats in a committee at most.
+///
+/// [spec v1.6.0, MAX_VALIDATORS_PER_COMMITTEE](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/phase0/beacon-chain.md#misc-1)
+const SEATS: u64 = 2048;
 
 /// What a topic's messages are told apart by: of two valid messages with one key the second is ignored.
 ///
@@ -158,8 +171,9 @@ impl From<Key> for Claims {
 pub struct Seen {
     proposals: Mutex<Expiring<u64>>,
     aggregators: Mutex<Expiring<u64>>,
-    attesters: Mutex<Expiring<u64>>,
-    seats: Mutex<Expiring<(u8, u16)>>,
+    /// By index: they are given out one after the other, so they lie close together.
+    attesters: Mutex<Bitmaps>,
+    seats: Mutex<Bitmaps>,
     exits: Mutex<Recent>,
     proposer_slashings: Mutex<Recent>,
     slashed_attesters: Mutex<Recent>,
@@ -187,8 +201,8 @@ impl Default for Seen {
         Self {
             proposals: Expiring::new(1 << 12).into(),
             aggregators: Expiring::new(1 << 17).into(),
-            attesters: Expiring::new(1 << 21).into(),
-            seats: Expiring::new(1 << 21).into(),
+            attesters: Bitmaps::new(ATTESTER_PAGES).into(),
+            seats: Bitmaps::new(SEAT_PAGES).into(),
             exits: Recent::new(1 << 14).into(),
             proposer_slashings: Recent::new(1 << 14).into(),
             slashed_attesters: Recent::new(1 << 17).into(),
@@ -336,7 +350,9 @@ impl Seen {
             Key::Proposal { slot, proposer } => lock(&self.proposals).act(act, slot.0, proposer),
             Key::Aggregator { epoch, validator } => lock(&self.aggregators).act(act, epoch.0, validator),
             Key::Attester { epoch, validator } => lock(&self.attesters).act(act, epoch.0, validator),
-            Key::Seat { slot, committee, position } => lock(&self.seats).act(act, slot.0, (committee, position)),
+            Key::Seat { slot, committee, position } => {
+                lock(&self.seats).act(act, slot.0, u64::from(committee) * SEATS + u64::from(position))
+            }
             Key::Exit { validator } => lock(&self.exits).act(act, validator),
             Key::ProposerSlashing { proposer } => lock(&self.proposer_slashings).act(act, proposer),
             Key::CredentialChange { validator } => lock(&self.credential_changes).act(act, validator),

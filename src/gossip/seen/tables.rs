@@ -55,6 +55,56 @@ impl<K: Eq + Hash> Expiring<K> {
     }
 }
 
+/// Numbers that go with their slot or epoch and lie close together, as bits; at most `capacity` pages of them.
+#[derive(Debug)]
+pub(super) struct Bitmaps {
+    buckets: BTreeMap<u64, HashMap<u64, Box<Page>>>,
+    pages: usize,
+    capacity: usize,
+}
+
+/// 4096 numbers in 512 bytes; with its share of the maps and the allocation less than 576.
+type Page = [u64; 64];
+
+impl Bitmaps {
+    pub(super) const fn new(capacity: usize) -> Self {
+        Self { buckets: BTreeMap::new(), pages: 0, capacity }
+    }
+
+    /// Whether it had the number, before the act.
+    pub(super) fn act(&mut self, act: Act, when: u64, number: u64) -> bool {
+        let (page, word, bit) = (number / 4096, (number / 64 % 64) as usize, 1 << (number % 64));
+        if act == Act::Take && !self.make_page(when, page) {
+            return false;
+        }
+        let page = self.buckets.get_mut(&when).and_then(|pages| pages.get_mut(&page));
+        let Some(word) = page.and_then(|page| page.get_mut(word)) else { return false };
+        let had = *word & bit != 0;
+        match act {
+            Act::Look => {}
+            Act::Take => *word |= bit,
+            Act::GiveBack => *word &= !bit,
+        }
+        had
+    }
+
+    /// Makes a page where there is none; whether there is one now.
+    fn make_page(&mut self, when: u64, page: u64) -> bool {
+        let pages = self.buckets.entry(when).or_default();
+        if !pages.contains_key(&page) && self.pages < self.capacity {
+            pages.insert(page, Box::new([0; 64]));
+            self.pages += 1;
+        }
+        pages.contains_key(&page)
+    }
+
+    pub(super) fn expire(&mut self, oldest: u64) {
+        while let Some(bucket) = self.buckets.first_entry().filter(|bucket| *bucket.key() < oldest) {
+            self.pages -= bucket.remove().len();
+        }
+    }
+}
+
 /// The last validators that something happened to; the oldest gives way to the newest.
 #[derive(Debug)]
 pub(super) struct Recent {

@@ -106,3 +106,29 @@ fn a_key_that_is_reserved_is_taken_until_it_is_given_back() {
     seen.admit_reserved(&claims);
     assert_eq!(seen.reserve(&claims), Err(IgnoreReason::AlreadySeen));
 }
+
+#[test]
+fn every_attester_of_three_epochs_fits() {
+    let seen = Seen::default();
+    // a registry of 2.14 million, half of it active. One in ten fills the same pages as all
+    let validators = || (0..2_140_000).step_by(20);
+    let mut attesters = lock(&seen.attesters);
+    for epoch in 1..=3 {
+        validators().for_each(|validator| assert!(!attesters.act(Act::Take, epoch, validator)));
+    }
+    for epoch in 1..=3 {
+        assert!(validators().step_by(101).all(|validator| attesters.act(Act::Look, epoch, validator)));
+        assert!(validators().step_by(101).all(|validator| !attesters.act(Act::Look, epoch, validator + 1)));
+    }
+}
+
+#[test]
+fn every_seat_of_two_epochs_fits() {
+    let seen = Seen::default();
+    let key = |slot, committee, position| Key::Seat { slot: Slot(slot), committee, position };
+    let keys =
+        || (0..66).flat_map(|slot| (0..64).flat_map(move |committee| [0, 2047].map(|at| key(slot, committee, at))));
+    assert!(keys().all(|key| seen.admit(&key.into()).is_ok()));
+    assert!(keys().all(|key| seen.has(key)));
+    assert!(!seen.has(key(1, 1, 1)) && !seen.has(key(66, 0, 0)));
+}

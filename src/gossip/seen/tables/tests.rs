@@ -88,3 +88,22 @@ fn what_is_given_back_is_free_again_and_makes_room() {
     assert!(recent.has(1) && !recent.has(2) && recent.has(3));
     assert_eq!((recent.set.len(), recent.order.len()), (2, 2));
 }
+
+#[test]
+fn bitmaps_are_exact_bounded_in_pages_and_go_with_their_epoch() {
+    let mut table = Bitmaps::new(2);
+    let numbers = [0, 63, 64, 4095, u64::MAX];
+    for number in numbers {
+        assert!(!table.act(Act::Take, 1, number) && table.act(Act::Take, 1, number));
+    }
+    assert!(numbers.iter().all(|number| table.act(Act::Look, 1, *number)));
+    assert!(![1, 62, 4096, u64::MAX - 1].iter().any(|number| table.act(Act::Look, 1, *number)));
+    assert!(table.act(Act::GiveBack, 1, 63) && !table.act(Act::Look, 1, 63) && table.act(Act::Look, 1, 64));
+    // full: neither another page nor another epoch
+    for (epoch, number) in [(1, 4096), (2, 0)] {
+        assert!(!table.act(Act::Take, epoch, number) && !table.act(Act::Look, epoch, number));
+    }
+    table.expire(2);
+    assert!(!table.act(Act::Look, 1, 0) && !table.act(Act::Take, 2, 0) && table.act(Act::Look, 2, 0));
+    assert_eq!(table.pages, 1);
+}
