@@ -14,7 +14,7 @@ use super::topic::row;
 use super::verdict::{IgnoreReason, RejectReason, Verdict};
 use super::windows::Windows;
 use crate::chain::{Boundary, ChainConfig, ForkSchedule};
-use crate::time::milliseconds;
+use crate::time::SlotTimes;
 use crate::types::{ForkName, GossipTopic, Slot};
 
 /// `MAX_BLOBS_PER_BLOCK`, the same on every network that has had Deneb.
@@ -26,8 +26,7 @@ const DENEB_MAX_BLOBS: u64 = 6;
 #[derive(Debug)]
 pub struct Judge {
     schedule: Arc<ForkSchedule>,
-    genesis_ms: u64,
-    slot_ms: u64,
+    times: SlotTimes,
     blob_limits: BlobLimits,
     change_domain: ChangeDomain,
     /// Start of the finalized epoch; [`UNKNOWN`] until somebody tells.
@@ -43,8 +42,7 @@ impl Judge {
         let genesis_version = config.forks.get(&ForkName::Phase0).map(|fork| fork.version).unwrap_or_default();
         Self {
             schedule,
-            genesis_ms: config.genesis_time.saturating_mul(1000),
-            slot_ms: milliseconds(config.slot_duration),
+            times: SlotTimes::new(config.genesis_time, config.slot_duration),
             blob_limits: BlobLimits { deneb: DENEB_MAX_BLOBS, electra: config.electra_max_blobs },
             change_domain: ChangeDomain::new(genesis_version, config.genesis_validators_root),
             finalized: AtomicU64::new(UNKNOWN),
@@ -156,7 +154,7 @@ impl Judge {
     }
 
     const fn windows(&self, now_ms: u64) -> Windows {
-        Windows::new(self.genesis_ms, self.slot_ms, now_ms)
+        Windows::new(self.times, now_ms)
     }
 }
 

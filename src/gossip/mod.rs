@@ -34,7 +34,7 @@ pub use checks::{BlobLimits, CheckContext, Judgement, Passed};
 pub use custody::{covered_groups, custody_groups, sampled_columns};
 pub use docket::{ANSWER_TIME, Answer, Juror, NotWaiting, Question};
 pub use handle::{Gossip, GossipSettings};
-pub use headers::{HeaderSeen, Headers, KEPT_SLOTS};
+pub use headers::{HEADER_SLOTS, HeaderSeen, Headers};
 pub use judge::Judge;
 pub use publish::PublishError;
 pub use seen::{Auction, Claims, Finality, Key, Seen, Subject, Votes};

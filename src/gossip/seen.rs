@@ -20,10 +20,10 @@ use crate::types::containers::Hash32;
 use crate::types::{Epoch, Root, SLOTS_PER_EPOCH, Slot};
 
 /// How long what belongs to a slot is remembered, in slots.
-const KEPT_SLOTS: u64 = 2 * SLOTS_PER_EPOCH;
+const CLAIM_SLOTS: u64 = 2 * SLOTS_PER_EPOCH;
 
 /// How long what belongs to an epoch is remembered, in epochs.
-const KEPT_EPOCHS: u64 = 2;
+const CLAIM_EPOCHS: u64 = 2;
 
 /// Pages of 4096 attesters: 8192 × 576 bytes = 4.5 MiB. Votes of two epochs count, and three are kept, and the first of a
 /// fourth by clocks that are ahead; a registry of eight million validators would fill them.
@@ -378,8 +378,8 @@ impl Seen {
 
     /// Forgets what is two epochs old at `wall_slot`; a call in every slot keeps to the bounds above.
     pub fn prune(&self, wall_slot: Slot) {
-        let slot = wall_slot.0.saturating_sub(KEPT_SLOTS);
-        let epoch = wall_slot.epoch().0.saturating_sub(KEPT_EPOCHS);
+        let slot = wall_slot.0.saturating_sub(CLAIM_SLOTS);
+        let epoch = wall_slot.epoch().0.saturating_sub(CLAIM_EPOCHS);
         lock(&self.proposals).expire(slot);
         lock(&self.aggregators).expire(epoch);
         lock(&self.attesters).expire(epoch);

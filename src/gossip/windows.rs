@@ -3,6 +3,7 @@
 //! Made afresh for every message from the time that it arrived. Every comparison saturates: a slot of 2^64 - 1 is in the
 //! future, no arithmetic wraps.
 
+use crate::time::SlotTimes;
 use crate::types::{Epoch, SLOTS_PER_EPOCH, Slot};
 
 /// How far an honest clock may be off, in milliseconds.
@@ -13,23 +14,21 @@ pub const MAXIMUM_GOSSIP_CLOCK_DISPARITY_MS: u64 = 500;
 /// The time axis of one network, and where on it a message arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    genesis_ms: u64,
-    slot_ms: u64,
+    times: SlotTimes,
     now_ms: u64,
 }
 
 impl Windows {
-    /// Start of slot 0 and the time of arrival in milliseconds since the Unix epoch, the length of a slot in
-    /// milliseconds.
+    /// The time of arrival in milliseconds since the Unix epoch.
     #[must_use]
-    pub const fn new(genesis_ms: u64, slot_ms: u64, now_ms: u64) -> Self {
-        Self { genesis_ms, slot_ms, now_ms }
+    pub const fn new(times: SlotTimes, now_ms: u64) -> Self {
+        Self { times, now_ms }
     }
 
     /// Start of a slot, milliseconds since the Unix epoch.
     #[must_use]
     pub const fn start_ms(&self, slot: Slot) -> u64 {
-        self.genesis_ms.saturating_add(slot.0.saturating_mul(self.slot_ms))
+        self.times.start_ms(slot)
     }
 
     /// Start of a slot in whole seconds since the Unix epoch: what a payload's timestamp must say.
@@ -41,8 +40,8 @@ impl Windows {
     /// The slot by our clock, without allowance; 0 before genesis.
     #[must_use]
     pub const fn wall_slot(&self) -> Slot {
-        match self.now_ms.saturating_sub(self.genesis_ms).checked_div(self.slot_ms) {
-            Some(slot) => Slot(slot),
+        match self.times.slot_at(self.now_ms) {
+            Some(slot) => slot,
             None => Slot(0),
         }
     }
@@ -82,7 +81,7 @@ impl Windows {
     /// Whether a duty is due that falls `due_bps` ten-thousandths into a slot.
     #[must_use]
     pub const fn is_due(&self, slot: Slot, due_bps: u64) -> bool {
-        let due = self.start_ms(slot).saturating_add(self.slot_ms.saturating_mul(due_bps) / 10_000);
+        let due = self.start_ms(slot).saturating_add(self.times.slot_ms().saturating_mul(due_bps) / 10_000);
         self.now_ms.saturating_add(MAXIMUM_GOSSIP_CLOCK_DISPARITY_MS) >= due
     }
 }

@@ -4,7 +4,8 @@ use ssz::Encode;
 
 use super::*;
 use crate::chain::NetworkName;
-use crate::gossip::{IgnoreReason, KEPT_SLOTS};
+use crate::gossip::headers::HEADER_SLOTS;
+use crate::time::milliseconds;
 use crate::types::containers::BlsSignature;
 use crate::types::containers::altair::SyncCommitteeMessage;
 use crate::types::{Root, TopicKind, TopicName};
@@ -66,7 +67,7 @@ fn headers_of_accepted_messages_are_known_until_they_are_too_old() {
     passed.header = Some(header);
     judge.admit(&passed, now).unwrap();
     assert_eq!(judge.headers().at(slot), [header]);
-    judge.prune(ms(&config, Slot(slot.0 + KEPT_SLOTS + 1)));
+    judge.prune(ms(&config, Slot(slot.0 + HEADER_SLOTS + 1)));
     assert!(judge.headers().is_empty());
 }
 
