@@ -17,11 +17,6 @@ use crate::chain::{Boundary, ChainConfig, ForkSchedule};
 use crate::time::SlotTimes;
 use crate::types::{ForkName, GossipTopic, Slot};
 
-/// `MAX_BLOBS_PER_BLOCK`, the same on every network that has had Deneb.
-///
-/// [spec v1.6.0, Deneb configuration](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/deneb/beacon-chain.md#execution)
-const DENEB_MAX_BLOBS: u64 = 6;
-
 /// The stateless rules of one network, and what they remember.
 #[derive(Debug)]
 pub struct Judge {
@@ -43,7 +38,7 @@ impl Judge {
         Self {
             schedule,
             times: SlotTimes::new(config.genesis_time, config.slot_duration),
-            blob_limits: BlobLimits { deneb: DENEB_MAX_BLOBS, electra: config.electra_max_blobs },
+            blob_limits: BlobLimits { deneb: config.deneb_max_blobs, electra: config.electra_max_blobs },
             change_domain: ChangeDomain::new(genesis_version, config.genesis_validators_root),
             finalized: AtomicU64::new(UNKNOWN),
             seen: Seen::default(),

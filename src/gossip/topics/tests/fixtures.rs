@@ -123,6 +123,7 @@ fn config(value: &Value) -> ChainConfig {
         genesis_block_root: None,
         slot_duration: Duration::from_secs(value["seconds_per_slot"].as_u64().unwrap()),
         forks: value["forks"].as_array().unwrap().iter().map(parse).collect(),
+        deneb_max_blobs: 6,
         electra_max_blobs: 9,
         blob_schedule: value["blob_schedule"].as_array().unwrap().iter().map(blobs).collect(),
         bootnodes: Vec::new(),
