@@ -297,8 +297,11 @@ async fn messages_flow_on_across_a_fork_and_a_blob_parameter_fork() -> Result<()
     let chain = crate::forks::crossing(86, Duration::from_millis(250));
     let mut sender = joined(&chain, gossip(), &[]).await?;
     let mut receiver = joined(&chain, gossip(), &[&sender]).await?;
-    meshed(&mut sender, TopicKind::BeaconAttestation, 1).await?;
-    meshed(&mut receiver, TopicKind::BeaconAttestation, 1).await?;
+    for kind in [TopicKind::BeaconAttestation, TopicKind::BeaconBlock] {
+        meshed(&mut sender, kind, 1).await?;
+        meshed(&mut receiver, kind, 1).await?;
+    }
+    let block_topic = TopicName::global(TopicKind::BeaconBlock).unwrap();
     let mut attester_index = 0;
     let mut crossed = 0;
     // one epoch before the fork to the end of the overlap after the second boundary
@@ -307,6 +310,10 @@ async fn messages_flow_on_across_a_fork_and_a_blob_parameter_fork() -> Result<()
         attester_index += 1;
         let sent = sender.handle.gossip().publish(subnet_0(), attestation(&chain, attester_index)).await;
         let sent = sent.with_context(|| format!("message {attester_index}"))?;
+        received(&mut receiver, sent.message_id).await?;
+        // a block has the same form on both sides of the fork
+        let sent = sender.handle.gossip().publish(block_topic, block(&chain, attester_index)).await;
+        let sent = sent.with_context(|| format!("block {attester_index}"))?;
         received(&mut receiver, sent.message_id).await?;
         crossed += receiver.count(|event| matches!(event, NodeEvent::ForkActivated { .. }));
     }
