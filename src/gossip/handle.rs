@@ -80,7 +80,8 @@ impl Gossip {
     }
 
     /// Publishes a message: SSZ of the topic's type. It is judged by the rules that hold for everyone's; what needs a
-    /// state is taken on the caller's word.
+    /// state is taken on the caller's word. It goes out on the topic of the digest that it belongs to, and counts as seen
+    /// from then on; what it reached is an estimate, see [`Published::peers`].
     ///
     /// # Errors
     /// [`PublishError`] says which rule it breaks, or why nobody was reached.
