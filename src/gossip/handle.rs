@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::docket::{Docket, Juror};
 use super::judge::Judge;
 use super::pool;
-use super::publish::{PublishError, Publisher};
+use super::publish::{NotPublished, Publisher};
 use super::settler::{Sample, Settler};
 use super::subscriptions::Plan;
 use super::task::{GossipTask, Inputs};
@@ -84,10 +84,10 @@ impl Gossip {
     /// from then on; what it reached is an estimate, see [`Published::peers`].
     ///
     /// # Errors
-    /// [`PublishError`] says which rule it breaks, or why nobody was reached.
+    /// [`NotPublished`] says which rule it breaks, or why nobody was reached.
     ///
     /// Cancel safe, but a message that was handed over is published all the same.
-    pub async fn publish(&self, name: TopicName, ssz: Vec<u8>) -> Result<Published, PublishError> {
+    pub async fn publish(&self, name: TopicName, ssz: Vec<u8>) -> Result<Published, NotPublished> {
         self.publisher.publish(name, ssz).await
     }
 

@@ -12,7 +12,7 @@ use crate::types::{Root, SLOTS_PER_EPOCH, Slot};
 
 /// How long headers are kept, in slots: four epochs, so that what proposers depend on, up to three epochs back, is
 /// there.
-pub const HEADER_SLOTS: u64 = 4 * SLOTS_PER_EPOCH;
+pub(super) const HEADER_SLOTS: u64 = 4 * SLOTS_PER_EPOCH;
 
 /// Headers kept of one slot. Honest slots have one; whoever forges more pushes out the oldest that nobody vouched for,
 /// and the true one comes back with each of its columns.

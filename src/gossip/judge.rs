@@ -53,7 +53,7 @@ impl Judge {
     /// nothing is rejected, whatever is wrong with it.
     ///
     /// # Errors
-    /// The verdict, which is never [`Verdict::Accept`](super::Verdict::Accept).
+    /// The verdict, which is never [`Verdict::Accept`].
     pub fn judge(&self, topic: GossipTopic, ssz: &[u8], arrived_ms: u64) -> Judgement {
         let boundary = self.schedule.boundary_of(topic.fork_digest).ok_or(RejectReason::UnknownTopic)?;
         let context = self.context(topic, boundary, arrived_ms);
@@ -120,7 +120,7 @@ impl Judge {
 
     /// Tells the start slot of the finalized epoch; a later one replaces it, an earlier one changes nothing.
     ///
-    /// Until the first call the rules about finality do not apply.
+    /// Until the first call the rules about finality do not apply. Nobody calls it yet: a light client will.
     pub fn set_finalized(&self, slot: Slot) {
         let moved = |known| (known == UNKNOWN || known < slot.0).then_some(slot.0);
         // an error says that nothing was to be changed

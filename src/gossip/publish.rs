@@ -18,7 +18,7 @@ use crate::types::{Epoch, ForkDigest, GossipTopic, TopicName};
 
 /// Why a message was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
+pub enum NotPublished {
     /// A rule says that others would not forward it.
     #[error("by the rules of gossip the message would be {0}")]
     Refused(Verdict),
@@ -27,7 +27,7 @@ pub enum PublishError {
     Router(#[from] switch::PublishError),
 }
 
-impl Classify for PublishError {
+impl Classify for NotPublished {
     fn fault(&self) -> Fault {
         match self {
             Self::Refused(_) => Fault::Local,
@@ -55,12 +55,12 @@ pub(super) struct Publisher {
 
 impl Publisher {
     /// Judges a message and sends it, on the topic of the digest that it belongs to.
-    pub(super) async fn publish(&self, name: TopicName, ssz: Vec<u8>) -> Result<Published, PublishError> {
+    pub(super) async fn publish(&self, name: TopicName, ssz: Vec<u8>) -> Result<Published, NotPublished> {
         let (topic, ssz, passed) = self.judged(name, ssz).await?;
         let ssz_bytes = ssz.len();
         // only whoever publishes knows that it is valid; what reaches nobody may be tried again
         let reservation =
-            self.judge.reserve(&passed).map_err(|reason| PublishError::Refused(Verdict::Ignore(reason)))?;
+            self.judge.reserve(&passed).map_err(|reason| NotPublished::Refused(Verdict::Ignore(reason)))?;
         let published = self.switch.publish(topic, ssz).await;
         self.events.emit(NodeEvent::GossipPublished {
             topic,
@@ -76,14 +76,14 @@ impl Publisher {
     }
 
     /// The topic on which the message passes the rules.
-    async fn judged(&self, name: TopicName, ssz: Vec<u8>) -> Result<(GossipTopic, Vec<u8>, Passed), PublishError> {
+    async fn judged(&self, name: TopicName, ssz: Vec<u8>) -> Result<(GossipTopic, Vec<u8>, Passed), NotPublished> {
         let (judge, now_ms) = (self.judge.clone(), self.clock.now_ms());
         let digests = digests(&self.schedule, self.clock.epoch());
         let judging = spawn_blocking(move || {
             let (topic, passed) = judge_first(&judge, &digests, name, &ssz, now_ms)?;
             Ok((topic, ssz, passed))
         });
-        judging.await.map_err(|_| switch::PublishError::Stopped)?.map_err(PublishError::Refused)
+        judging.await.map_err(|_| switch::PublishError::Stopped)?.map_err(NotPublished::Refused)
     }
 }
 

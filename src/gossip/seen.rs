@@ -40,9 +40,10 @@ const SEATS: u64 = 2048;
 
 /// What a topic's messages are told apart by: of two valid messages with one key the second is ignored.
 ///
+/// The fields are those of the message, by name and meaning.
+///
 /// [spec v1.6.0, global topics](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/phase0/p2p-interface.md#global-topics)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the fields are those of the message, by name and meaning")]
 pub enum Key {
     /// A block.
     Proposal { slot: Slot, proposer: u64 },
@@ -168,7 +169,7 @@ impl From<Key> for Claims {
 
 /// The tables.
 #[derive(Debug)]
-pub struct Seen {
+pub(super) struct Seen {
     proposals: Mutex<Expiring<u64>>,
     aggregators: Mutex<Expiring<u64>>,
     /// By index: they are given out one after the other, so they lie close together.
@@ -229,38 +230,38 @@ impl Default for Seen {
 impl Seen {
     /// Whether a valid message had this key.
     #[must_use]
-    pub fn has(&self, key: Key) -> bool {
+    pub(super) fn has(&self, key: Key) -> bool {
         self.act(key, Act::Look)
     }
 
     /// Whether the votes of a valid message on the same subject include all of these.
     #[must_use]
-    pub fn has_superset(&self, votes: &Votes) -> bool {
+    pub(super) fn has_superset(&self, votes: &Votes) -> bool {
         lock(self.supersets(votes.subject)).has(votes)
     }
 
     /// Whether every one of these attesters was in a valid slashing.
     #[must_use]
-    pub fn has_slashed(&self, attesters: &[u64]) -> bool {
+    pub(super) fn has_slashed(&self, attesters: &[u64]) -> bool {
         let slashed = lock(&self.slashed_attesters);
         attesters.iter().all(|attester| slashed.has(*attester))
     }
 
     /// The highest valid bid, in Gwei.
     #[must_use]
-    pub fn best_bid(&self, auction: &Auction) -> Option<u64> {
+    pub(super) fn best_bid(&self, auction: &Auction) -> Option<u64> {
         lock(&self.best_bids).get(auction)
     }
 
     /// Whether a finality update is newer than all that were forwarded.
     #[must_use]
-    pub fn is_newest_finality(&self, finality: Finality) -> bool {
+    pub(super) fn is_newest_finality(&self, finality: Finality) -> bool {
         lock(&self.finality).is_none_or(|forwarded| finality.may_follow(forwarded))
     }
 
     /// Whether an optimistic update for this attested slot is newer than all that were forwarded.
     #[must_use]
-    pub fn is_newest_optimistic(&self, attested: Slot) -> bool {
+    pub(super) fn is_newest_optimistic(&self, attested: Slot) -> bool {
         lock(&self.optimistic).is_none_or(|forwarded| attested > forwarded)
     }
 
@@ -269,7 +270,7 @@ impl Seen {
     ///
     /// # Errors
     /// Why the message is to be ignored; nothing is remembered then.
-    pub fn admit(&self, claims: &Claims) -> Result<(), IgnoreReason> {
+    pub(super) fn admit(&self, claims: &Claims) -> Result<(), IgnoreReason> {
         let _admission = lock(&self.admission);
         self.check(claims)?;
         self.insert(claims);
@@ -377,7 +378,7 @@ impl Seen {
     }
 
     /// Forgets what is two epochs old at `wall_slot`; a call in every slot keeps to the bounds above.
-    pub fn prune(&self, wall_slot: Slot) {
+    pub(super) fn prune(&self, wall_slot: Slot) {
         let slot = wall_slot.0.saturating_sub(CLAIM_SLOTS);
         let epoch = wall_slot.epoch().0.saturating_sub(CLAIM_EPOCHS);
         lock(&self.proposals).expire(slot);

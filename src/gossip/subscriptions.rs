@@ -18,12 +18,12 @@ use crate::types::{Attnets, Epoch, ForkName, GossipTopic, MetaData, NodeId, Sync
 /// The specification leaves it open, but for one epoch of
 /// [proposer_preferences](https://github.com/ethereum/consensus-specs/blob/a08d8a6e2/specs/gloas/p2p-interface.md#proposer_preferences).
 /// Two: long enough to be in the meshes when messages come, and as long as the old ones are kept.
-pub const LEAD_EPOCHS: u64 = 2;
+pub(super) const LEAD_EPOCHS: u64 = 2;
 
 /// How long after its last epoch the topics of a digest are kept, in epochs.
 ///
 /// [spec v1.6.0, transitioning the gossip](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/p2p-interface.md#transitioning-the-gossip)
-pub const LINGER_EPOCHS: u64 = 2;
+pub(super) const LINGER_EPOCHS: u64 = 2;
 
 /// What this node takes upon itself: what the record and the metadata say of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,8 +134,8 @@ impl Subscriptions {
         duties
     }
 
-    /// Every topic to be in at an epoch: those of the digest in force, of one that begins within [`LEAD_EPOCHS`], and
-    /// of one that ended at most [`LINGER_EPOCHS`] ago.
+    /// Every topic to be in at an epoch: those of the digest in force, of one that begins within `LEAD_EPOCHS`, and
+    /// of one that ended at most `LINGER_EPOCHS` ago.
     ///
     /// A digest that is not in force has the subnets of the nearest of its own epochs: those we will have when it
     /// comes into force, or had when it went out of force.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use beacond::chain::ChainConfig;
 use beacond::config::{GossipConfig, SubnetChoice, TransportConfig};
 use beacond::events::NodeEvent;
-use beacond::gossip::{Answer, NotWaiting, PublishError};
+use beacond::gossip::{Answer, NotPublished, NotWaiting};
 use beacond::switch;
 use beacond::time::SlotClock;
 use beacond::types::containers::phase0::{AttestationData, Checkpoint};
@@ -236,7 +236,7 @@ async fn a_peer_that_sends_what_is_invalid_is_cut_off_and_the_others_stay() -> R
         let published = hostile.handle.gossip().publish(block_topic, block(&other_genesis, sent)).await;
         match published {
             Ok(_) => sent += 1,
-            Err(PublishError::Router(switch::PublishError::NoPeers)) => break judge.gone(hostile.peer_id).await?,
+            Err(NotPublished::Router(switch::PublishError::NoPeers)) => break judge.gone(hostile.peer_id).await?,
             Err(error) => return Err(error.into()),
         }
         anyhow::ensure!(sent < 200, "still listened to after {sent} invalid blocks");
@@ -271,12 +271,12 @@ async fn what_would_be_refused_is_not_published() -> Result<()> {
     let node = joined(&chain, gossip(), &[]).await?;
     let gossip = node.handle.gossip();
     let refused = gossip.publish(subnet_0(), vec![0; 240]).await.unwrap_err();
-    assert!(matches!(refused, PublishError::Refused(_)), "{refused}");
+    assert!(matches!(refused, NotPublished::Refused(_)), "{refused}");
     // what reached nobody may be tried again
     let message = attestation(&chain, 1);
     for _ in 0..2 {
         let nobody = gossip.publish(subnet_0(), message.clone()).await.unwrap_err();
-        assert_eq!(nobody, PublishError::Router(switch::PublishError::NoPeers));
+        assert_eq!(nobody, NotPublished::Router(switch::PublishError::NoPeers));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use ssz::Encode;
 
 use super::*;
 use crate::chain::NetworkName;
-use crate::gossip::headers::HEADER_SLOTS;
+use crate::gossip::headers::{HEADER_SLOTS, HeaderSeen};
 use crate::time::milliseconds;
 use crate::types::containers::BlsSignature;
 use crate::types::containers::altair::SyncCommitteeMessage;
@@ -63,7 +63,7 @@ fn headers_of_accepted_messages_are_known_until_they_are_too_old() {
     let (topic, ssz, now) = message(&judge, &config);
     let mut passed = judge.judge(topic, &ssz, now).unwrap();
     let slot = passed.slot.unwrap();
-    let header = crate::gossip::HeaderSeen { root: Root([1; 32]), slot, proposer_index: 1, parent_root: Root([2; 32]) };
+    let header = HeaderSeen { root: Root([1; 32]), slot, proposer_index: 1, parent_root: Root([2; 32]) };
     passed.header = Some(header);
     judge.admit(&passed, now).unwrap();
     assert_eq!(judge.headers().at(slot), [header]);

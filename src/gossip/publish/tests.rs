@@ -4,7 +4,7 @@ use ssz::Encode;
 
 use super::*;
 use crate::chain::{ChainConfig, NetworkName};
-use crate::gossip::HeaderSeen;
+use crate::gossip::headers::HeaderSeen;
 use crate::time::milliseconds;
 use crate::types::containers::electra::SingleAttestation;
 use crate::types::containers::gloas::SignedProposerPreferences;

@@ -12,7 +12,8 @@ use serde_json::Value;
 use ssz::Decode;
 
 use crate::chain::{BlobParameters, ChainConfig, ForkParameters, ForkSchedule};
-use crate::gossip::{HeaderSeen, Judge, RejectReason, Verdict};
+use crate::gossip::headers::HeaderSeen;
+use crate::gossip::{Judge, RejectReason, Verdict};
 use crate::types::containers::gloas::SignedProposerPreferences;
 use crate::types::{Epoch, ForkDigest, ForkName, GossipTopic, Root, Slot, TopicKind, TopicName};
 

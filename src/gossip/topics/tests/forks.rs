@@ -3,7 +3,8 @@
 use ssz::Encode;
 
 use super::world::{EPOCH, NEXT_BLOBS, NEXT_FORK, World, ignore, ms, ms_before, now, reject};
-use crate::gossip::{IgnoreReason, RejectReason, row};
+use crate::gossip::topic::row;
+use crate::gossip::{IgnoreReason, RejectReason};
 use crate::types::containers::BlsSignature;
 use crate::types::containers::altair::SyncCommitteeMessage;
 use crate::types::containers::phase0::{SignedVoluntaryExit, VoluntaryExit};
