@@ -23,6 +23,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::AttesterSlashing,
     check,
     corroborable: false,
+    // a guess: one in three epochs; Lighthouse expects one in five
     score: TopicScore { weight: 0.05, per_slot: 0.01 },
 };
 

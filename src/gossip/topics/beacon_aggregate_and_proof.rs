@@ -29,6 +29,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SignedAggregateAndProof,
     check,
     corroborable: true,
+    // 64 committees of 522, of whom one in 522 / 16 = 32 is drawn to collect: 16.3 of each
     score: TopicScore { weight: 0.5, per_slot: 1040.0 },
 };
 

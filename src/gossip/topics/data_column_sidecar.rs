@@ -1,7 +1,8 @@
 //! `data_column_sidecar_{subnet}`: columns of all blobs of a block, in the form of Fulu and in that of Gloas.
 //!
 //! Left to a state: in Fulu proposer and signature, the parent's validity and its having been seen, finality's ancestry;
-//! from Gloas on, where the commitments are in the block, all that compares with them.
+//! from Gloas on, where the commitments are in the block, all that compares with them: the KZG proofs are not checked
+//! then.
 //!
 //! [spec v1.6.0, data_column_sidecar](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#data_column_sidecar_subnet_id)
 
@@ -28,6 +29,7 @@ pub(super) static TOPIC: Topic = Topic {
         if context.fork() >= ForkName::Gloas { check_gloas(context, ssz) } else { check(context, ssz) }
     },
     corroborable: true,
+    // all subnets together weigh like the block; one column of each block
     score: TopicScore { weight: 0.5 / 128.0, per_slot: 1.0 },
 };
 

@@ -23,6 +23,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SignedExecutionPayloadBid,
     check,
     corroborable: true,
+    // a guess: ten builders, none of whom must be heard
     score: TopicScore { weight: 0.05, per_slot: 10.0 },
 };
 

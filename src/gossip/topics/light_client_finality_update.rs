@@ -34,6 +34,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::LightClientFinalityUpdate,
     check,
     corroborable: true,
+    // weighs like an exit; one in a slot at most
     score: TopicScore { weight: 0.05, per_slot: 1.0 },
 };
 

@@ -24,6 +24,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::LightClientOptimisticUpdate,
     check,
     corroborable: true,
+    // weighs like an exit; one in a slot
     score: TopicScore { weight: 0.05, per_slot: 1.0 },
 };
 

@@ -20,6 +20,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SyncCommitteeMessage,
     check,
     corroborable: true,
+    // the weight of all four subnets together is 0.4; SYNC_COMMITTEE_SIZE / 4 votes on each
     score: TopicScore { weight: 0.1, per_slot: 128.0 },
 };
 

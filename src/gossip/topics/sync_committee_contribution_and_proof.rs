@@ -23,6 +23,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SignedContributionAndProof,
     check,
     corroborable: true,
+    // TARGET_AGGREGATORS_PER_SYNC_SUBCOMMITTEE, 16, of each of four subcommittees
     score: TopicScore { weight: 0.2, per_slot: 64.0 },
 };
 
