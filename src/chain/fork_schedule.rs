@@ -84,11 +84,6 @@ impl AcceptedDigests {
     pub fn contains(&self, fork_digest: ForkDigest) -> bool {
         self.current == fork_digest || self.neighbour == Some(fork_digest)
     }
-
-    /// The digest in force first, then that of the other side of a boundary that is near.
-    pub fn iter(&self) -> impl Iterator<Item = ForkDigest> {
-        [self.current].into_iter().chain(self.neighbour)
-    }
 }
 
 /// Every boundary of a network, past and scheduled.
