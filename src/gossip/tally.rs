@@ -70,11 +70,11 @@ impl Tally {
         let mut slots = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         let arrivals = slots.entry(slot).or_default();
         if kind == TopicKind::BeaconBlock {
-            arrivals.block.get_or_insert((offset_ms, case.message.peer_id));
+            arrivals.block.get_or_insert((offset_ms, case.peer_id));
         } else {
-            arrivals.first_column.get_or_insert((offset_ms, case.message.peer_id));
+            arrivals.first_column.get_or_insert((offset_ms, case.peer_id));
             arrivals.last_column_ms = arrivals.last_column_ms.max(Some(offset_ms));
-            arrivals.columns |= 1 << (case.message.topic.name.subnet().unwrap_or_default() % 128);
+            arrivals.columns |= 1 << (case.topic.name.subnet().unwrap_or_default() % 128);
         }
         if slots.len() > SLOTS {
             slots.pop_first();

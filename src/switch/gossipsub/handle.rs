@@ -44,7 +44,10 @@ pub struct TopicSubscription {
 pub struct Published {
     /// Its id.
     pub message_id: MessageId,
-    /// How many peers it was queued for.
+    /// How many peers it was to be queued for, counted just before: all of the mesh and as many others as bring it to D,
+    /// of those that are subscribed and in good standing. An estimate from above: libp2p's router does not say for
+    /// how many the queue was full, and a peer that has the message already is among them. That any of them
+    /// forwards it is not known.
     pub peers: usize,
 }
 

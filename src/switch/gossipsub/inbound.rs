@@ -16,7 +16,7 @@ use super::fingerprints::Fingerprint;
 use super::message_id::{Payload, message_id};
 use super::params::FRESH;
 use super::seen::{Sighting, Standing};
-use super::{GossipMessage, Invalid, JoinedTopic, PendingVerdict, Router, RouterEvent, snappy};
+use super::{GossipMessage, HeldBytes, Invalid, JoinedTopic, PendingVerdict, Router, RouterEvent, snappy};
 use crate::types::{GossipTopic, MessageId, PeerId};
 
 /// A new message on its way through libp2p's router.
@@ -225,7 +225,8 @@ impl Router {
             return;
         };
         let verdict = PendingVerdict::new(id, peer_id, place);
-        self.for_judges.push(GossipMessage { topic, peer_id, ssz, wire_bytes, arrived, verdict, _bytes: share });
+        let ssz = HeldBytes::new(ssz, share);
+        self.for_judges.push(GossipMessage { topic, peer_id, ssz, wire_bytes, arrived, verdict });
     }
 
     /// Hands the judges what has gathered for them.

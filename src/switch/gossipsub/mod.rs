@@ -52,7 +52,9 @@ pub use counts::{GossipCounts, KindCounts};
 pub use event::{Invalid, RouterEvent};
 pub(super) use handle::RouterHandle;
 pub use handle::{PublishError, Published, TopicSubscription};
-pub use message::{Acceptance, GossipMessage, PendingVerdict};
+#[cfg(test)]
+pub(crate) use message::testing;
+pub use message::{Acceptance, GossipMessage, HeldBytes, PendingVerdict};
 pub use score::{TOTAL_WEIGHT, TopicScore};
 
 use crate::types::{ForkDigest, GossipTopic, MessageId, Multiaddr, PeerId};
