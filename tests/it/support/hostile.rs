@@ -177,6 +177,13 @@ impl Hostile {
         Ok(call::<methods::Status>(opener, *peer_id, &script.status, &timeouts, &events).await?)
     }
 
+    /// Pings over a connection.
+    pub(crate) async fn ping(&self, connection: &RawConnection) -> Result<u64> {
+        let RawConnection { opener, peer_id, .. } = connection;
+        let (timeouts, events) = (RpcTimeouts::default(), Events::default());
+        Ok(call::<methods::Ping>(opener, *peer_id, &7, &timeouts, &events).await?)
+    }
+
     /// Asks over a connection for metadata, in the newest version.
     pub(crate) async fn ask_metadata(&self, connection: &RawConnection) -> Result<MetaData> {
         let RawConnection { opener, peer_id, .. } = connection;
