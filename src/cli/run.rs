@@ -9,7 +9,7 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use super::layers::{Layers, Origins, variable};
 use super::signals::Signals;
 use super::{Env, Failure, RUN, Request, is_set, print};
-use crate::config::{Config, ConfigError, ValidConfig};
+use crate::config::{Config, ConfigError, ConfigWarning, ValidConfig};
 use crate::node::{BeaconNode, Ending, StartError};
 
 /// Run the node
@@ -83,16 +83,16 @@ fn name_options(error: ConfigError, origins: &Origins, matches: &ArgMatches) -> 
     }
 }
 
-/// Runs the node until it is told to stop.
+/// Runs the node until it is told to stop; the log shows the warnings.
 ///
 /// # Errors
 /// [`Failure::Start`] when it cannot start, [`Failure::Task`] when a critical task died, [`Failure::Interrupted`] at
 /// the second signal.
 ///
 /// Not cancel safe: dropping the future ends the node without a word to its peers.
-pub async fn start(config: ValidConfig) -> Result<(), Failure> {
+pub async fn start(config: ValidConfig, warnings: &[ConfigWarning]) -> Result<(), Failure> {
     let signals = Signals::new().map_err(Failure::start)?;
-    let node = BeaconNode::build(config).map_err(|error| match error {
+    let node = BeaconNode::build(config, warnings).map_err(|error| match error {
         StartError::Chain(error) => Failure::usage("--network-dir", error),
         error => Failure::start(error),
     })?;

@@ -227,6 +227,16 @@ pub enum ConfigWarning {
     NobodyToFind,
 }
 
+impl ConfigWarning {
+    /// The stable label, `snake_case`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NobodyToFind => "no_discovery",
+        }
+    }
+}
+
 /// The text, cut to what fits on a line.
 fn quoted(text: &str) -> String {
     let short: String = text.chars().take(40).collect();

@@ -38,6 +38,7 @@ fn ready(client: Client, direction: Direction, transport: Transport) -> NodeEven
         head_slot: Slot(0),
         finalized_epoch: Epoch(0),
         custody_group_count: None,
+        gossipsub: Some(true),
         bootstrap: false,
     }
 }
