@@ -34,7 +34,7 @@ catalogue! {
     }
     /// The node starts, but not as it was probably meant to.
     NodeWarned = "node.warned", WARN {
-        /// `no_discovery`, `nobody_to_dial`, `few_columns`, `few_open_files`, `no_ipv6_route`.
+        /// `unknown_variable`, `no_discovery`, `nobody_to_dial`, `few_columns`, `few_open_files`, `no_ipv6_route`.
         reason: &'static str,
         /// What follows from it, and what to change.
         advice: String,
