@@ -32,6 +32,18 @@ catalogue! {
         /// From reading the configuration to listening.
         duration_ms: u64,
     }
+    /// The node starts, but not as it was probably meant to.
+    NodeWarned = "node.warned", WARN {
+        /// `unknown_variable`, `no_discovery`, `nobody_to_dial`, `few_columns`, `few_open_files`, `no_ipv6_route`.
+        reason: &'static str,
+        /// What follows from it, and what to change.
+        advice: String,
+    }
+    /// Metrics are served from now on.
+    MetricsOpened = "metrics.opened", INFO {
+        /// TCP socket address.
+        address: String,
+    }
     /// Genesis lies ahead; nothing is dialled until then.
     NodeWaitingForGenesis = "node.waiting_for_genesis", INFO {
         /// Seconds since the Unix epoch.
@@ -200,6 +212,8 @@ catalogue! {
         finalized_epoch: Epoch,
         /// The peer's custody group count.
         custody_group_count: Option<u64>,
+        /// Whether the peer speaks gossipsub, by its list of protocols; absent when identify is late.
+        gossipsub: Option<bool>,
         /// Whether the peer is a bootstrap node.
         bootstrap: bool,
     }

@@ -69,6 +69,8 @@ impl Observer for Recorder {
         match event {
             // counted by name above, and what is rejected by `gossip.judged`; their other fields are for reading
             NodeEvent::NodeStarted { .. }
+            | NodeEvent::NodeWarned { .. }
+            | NodeEvent::MetricsOpened { .. }
             | NodeEvent::NodeWaitingForGenesis { .. }
             | NodeEvent::NodeStopping { .. }
             | NodeEvent::NodeStopped { .. }

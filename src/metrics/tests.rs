@@ -38,6 +38,7 @@ fn ready(client: Client, direction: Direction, transport: Transport) -> NodeEven
         head_slot: Slot(0),
         finalized_epoch: Epoch(0),
         custody_group_count: None,
+        gossipsub: Some(true),
         bootstrap: false,
     }
 }
@@ -92,6 +93,8 @@ fn every_event() -> Vec<NodeEvent> {
             version: text(),
             duration_ms: 20,
         },
+        NodeEvent::NodeWarned { reason: "nobody_to_dial", advice: String::new() },
+        NodeEvent::MetricsOpened { address: "127.0.0.1:8008".to_owned() },
         NodeEvent::NodeWaitingForGenesis { genesis_time: 1, remaining_s: 1 },
         NodeEvent::NodeHeartbeat {
             slot: Slot(1),

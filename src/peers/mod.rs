@@ -19,5 +19,5 @@ pub use bootstrap::{BOOTSTRAP_CHECK_AFTER, BootstrapCheck, BootstrapFailure, Boo
 pub use dial_queue::{Candidate, DialQueue, DialQueueConfig, DialState, Outcome, Pushed, Want};
 pub use limits::{Counts, Exceeded, IpGroup, Limits};
 pub use source::Source;
-pub use table::{Admission, PeerRecord, Peers};
+pub use table::{Admission, PeerRecord, Peers, Removal, SETTLE_AFTER, SETTLE_PATIENCE, Settlement};
 pub use upkeep::{Upkeep, UpkeepAction};
