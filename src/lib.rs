@@ -59,7 +59,7 @@
 //! | 1 | [`config`], [`logging`] | options in, one checked value out; log lines for people and machines |
 //! | 2 | [`chain`] | networks, fork schedule, digests, the chain clock, Status derived and checked |
 //! | 2 | [`peers`] | who is dialled, kept, refused: pure values that take `now` |
-//! | 2 | [`metrics`], [`store`] | families folded from events; the data directory |
+//! | 2 | [`metrics`], [`store`] | families folded from events; the data directory, the peer book |
 //! | 3 | [`transport`] | QUIC and TCP upgrades; at which stage they die |
 //! | 3 | [`discovery`] | discv5, our record, the predicate; alone names discv5 |
 //! | 4 | [`switch`] | the swarm's task; alone, with `transport`, names libp2p's swarm |

@@ -40,6 +40,14 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// The peer book cannot be opened, and not for damage: that is mended.
+    #[error("cannot use {path:?} as the peer book; check its owner and mode, or move it away: peers are found anew")]
+    PeerBook {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Others may read the key.
     #[error("{path:?} can be read by others (mode {mode:03o}); run: chmod 600 {path:?}")]
     Exposed {
@@ -79,6 +87,7 @@ impl Classify for StoreError {
             Self::Directory { .. } => "data_dir_unusable",
             Self::Read { .. } => "read_error",
             Self::Write { .. } => "write_error",
+            Self::PeerBook { .. } => "peer_book_unusable",
             Self::Exposed { .. } => "key_exposed",
             Self::BadKey { .. } => "bad_key",
             Self::Corrupt { .. } => "corrupt_file",

@@ -2,6 +2,7 @@
 //!
 //! Everyone imports these; this module imports nothing of the crate. One concept is defined once, here.
 
+mod book_entry;
 mod bytes;
 mod chain;
 pub mod containers;
@@ -11,6 +12,7 @@ pub mod merkle;
 mod peer;
 mod wire;
 
+pub use book_entry::{BookEntry, EnrBytes};
 pub use chain::{Epoch, ForkDigest, ForkName, ForkVersion, Root, SLOTS_PER_EPOCH, Slot};
 pub use gossip::{
     ATTESTATION_SUBNETS, DATA_COLUMN_SUBNETS, GossipTopic, MessageId, SYNC_COMMITTEE_SUBNETS, TopicKind, TopicName,
