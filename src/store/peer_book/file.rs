@@ -29,8 +29,17 @@ const STATE: usize = MAGIC.len();
 const RECOVERY_REQUIRED: u8 = 2;
 const TWO_PHASE_COMMIT: u8 = 4;
 
+/// Where the pages of a region's header and of its data are counted.
+const REGION_SIZES: [usize; 2] = [16, 20];
+
 /// Pages of 4 KiB in a region: redb's are 4 GiB at most.
 const MAX_REGION_PAGES: u32 = 1 << 20;
+
+/// Where the page numbers of the roots are: the tables' and redb's own, of the commits at 64 and at 192.
+const ROOTS: [usize; 4] = [64 + 8, 64 + 40, 192 + 8, 192 + 40];
+
+/// 4 KiB × 2^8 = 1 MiB; a page of the book is one of 4 KiB, since an entry is smaller.
+const MAX_PAGE_ORDER: u32 = 8;
 
 /// What the book keeps at most.
 #[derive(Clone, Copy, Debug)]
@@ -178,10 +187,11 @@ fn remove_oldest(table: &mut redb::Table<'_, &[u8], &[u8]>, count: usize) -> Res
 /// Tells redb to trust no page before its sum was checked, as it does after a crash; some milliseconds for a full book.
 ///
 /// A file that was closed in order is read without sums otherwise, and a page number that is none then has the library
-/// allocate gigabytes, which ends the process. The two fields that no sum covers are checked for sense here.
+/// allocate gigabytes, which ends the process. What redb uses without a sum, or in spite of a wrong one when a page
+/// elsewhere is damaged as well, is checked for sense here: the regions' sizes and the roots of both commits.
 /// [redb v4.1.0, file format](https://github.com/cberner/redb/blob/v4.1.0/docs/design.md#super-header)
 fn distrust(file: &File) -> Result<(), FileError> {
-    let mut header = [0; 24];
+    let mut header = [0; 320];
     match file.read_exact_at(&mut header, 0) {
         // empty, or too short: redb makes or refuses it
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
@@ -191,10 +201,13 @@ fn distrust(file: &File) -> Result<(), FileError> {
     if header[..MAGIC.len()] != MAGIC {
         return Err(FileError::Damaged("not a database".to_owned()));
     }
-    let field = |at: usize| header[at..].first_chunk().map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes));
-    let (region_header_pages, region_data_pages) = (field(16), field(20));
-    if region_header_pages > MAX_REGION_PAGES || region_data_pages > MAX_REGION_PAGES {
+    let number = |at: usize| header[at..].first_chunk().map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes));
+    if REGION_SIZES.into_iter().any(|at| number(at) > MAX_REGION_PAGES) {
         return Err(FileError::Damaged("its regions are too large".to_owned()));
+    }
+    // the upper five bits of a page number, of eight bytes, are the logarithm of its size
+    if ROOTS.into_iter().any(|at| number(at + 4) >> 27 > MAX_PAGE_ORDER) {
+        return Err(FileError::Damaged("a root page is too large".to_owned()));
     }
     let state = (header[STATE] | RECOVERY_REQUIRED) & !TWO_PHASE_COMMIT;
     file.write_all_at(&[state], STATE as u64).map_err(FileError::Io)
