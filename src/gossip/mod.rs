@@ -19,7 +19,6 @@
 mod bls;
 mod case;
 mod checks;
-mod custody;
 mod docket;
 mod handle;
 mod headers;

@@ -6,10 +6,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::custody::{covered_groups, sampled_columns};
 use super::subnets::subscribed_subnets;
 use super::topic::row;
-use crate::chain::{Boundary, ChainConfig, ForkSchedule};
+use crate::chain::{Boundary, ChainConfig, ForkSchedule, covered_groups, sampled_columns};
 use crate::config::{GossipConfig, SubnetChoice};
 use crate::types::{Attnets, Epoch, ForkName, GossipTopic, MetaData, NodeId, Syncnets, TopicKind, TopicName};
 

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::chain::custody_groups;
 use crate::chain::{BlobParameters, ForkParameters, NetworkName};
-use crate::gossip::custody::custody_groups;
 use crate::gossip::subnets::next_rotation;
 use crate::types::{ForkDigest, ForkVersion};
 
