@@ -16,7 +16,9 @@
 //!   exempt from those bans, and a node that listens on loopback alone runs without the filter, since all its
 //!   peers share one address. A network behind one NAT address wants `--disable-packet-filter`.
 
+mod recent;
 mod record;
+mod search;
 mod sockets;
 mod table;
 mod target;
@@ -33,15 +35,19 @@ use ::discv5::{Config, ConfigBuilder, Discv5, Executor, ListenConfig, PermitBanL
 use enr::CombinedKey;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::recent::RecentRecords;
 use self::record::LocalRecord;
 pub use self::record::PublicPorts;
+use self::search::Walker;
 pub use self::sockets::BoundSockets;
 use self::table::Table;
 use self::upkeep::{Counters, Upkeep};
 use super::{
-    AddEnrError, Discovery, DiscoveryCounts, EnrContent, EnrError, EnrUpdateReason, LookupError, MAX_LOOKUP_RECORDS,
+    AddEnrError, Discovery, DiscoveryCounts, EnrContent, EnrError, EnrUpdateReason, LookupError, LookupTarget,
+    MAX_LOOKUP_RECORDS,
 };
 use crate::events::Events;
 use crate::fault::{Classify, Fault};
@@ -155,6 +161,7 @@ pub struct Discv5Discovery {
     discv5: Arc<Discv5>,
     record: Arc<LocalRecord>,
     table: Arc<Table>,
+    walker: Walker,
     counters: Arc<Counters>,
     token: CancellationToken,
 }
@@ -188,6 +195,8 @@ impl Discv5Discovery {
         let discv5 = Arc::new(discv5);
         let record = Arc::new(LocalRecord::new(discv5.clone(), key, (ports4, ports6), events.clone()));
         let table = Arc::new(Table::new(discv5.clone(), bootnodes, events.clone(), tasks.clone(), token.clone()));
+        let recent = Arc::<RecentRecords>::default();
+        let walker = Walker { discv5: discv5.clone(), recent, tasks: tasks.clone(), token: token.clone() };
         let counters = Arc::<Counters>::default();
         let upkeep = Upkeep {
             record: record.clone(),
@@ -204,7 +213,7 @@ impl Discv5Discovery {
                 group_token.cancelled().await;
             }
         });
-        Ok(Arc::new(Self { discv5, record, table, counters, token }))
+        Ok(Arc::new(Self { discv5, record, table, walker, counters, token }))
     }
 }
 
@@ -229,7 +238,18 @@ impl Discovery for Discv5Discovery {
             }
             // a lookup fails only when the service is gone
             let found = self.discv5.find_node(self.table.next_target()).await.map_err(|_| LookupError::Stopped)?;
+            let now = Instant::now();
+            found.iter().for_each(|enr| self.walker.recent.note(enr, now));
             Ok(found.into_iter().take(MAX_LOOKUP_RECORDS).collect())
+        })
+    }
+
+    fn lookup_for<'a>(&'a self, target: &'a LookupTarget) -> BoxFuture<'a, Result<Vec<Enr>, LookupError>> {
+        Box::pin(async {
+            if self.token.is_cancelled() {
+                return Err(LookupError::Stopped);
+            }
+            self.walker.search(target).await
         })
     }
 

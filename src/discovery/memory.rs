@@ -16,8 +16,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio::sync::watch;
 
 use super::{
-    AddEnrError, Discovery, DiscoveryCounts, EnrContent, EnrError, EnrUpdateReason, LookupError, MAX_LOOKUP_RECORDS,
-    build_enr,
+    AddEnrError, Discovery, DiscoveryCounts, EnrContent, EnrError, EnrUpdateReason, LookupError, LookupTarget,
+    MAX_LOOKUP_RECORDS, build_enr,
 };
 use crate::events::{Events, NodeEvent};
 use crate::types::{Enr, NodeId};
@@ -70,15 +70,16 @@ impl MemoryDiscovery {
         }
     }
 
-    fn lookup(&self) -> Result<Vec<Enr>, LookupError> {
+    /// Some of the others that pass, in random order.
+    fn lookup(&self, passes: impl Fn(&Enr) -> bool, limit: usize) -> Result<Vec<Enr>, LookupError> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(LookupError::Stopped);
         }
         let own = self.local.borrow().node_id().raw();
         let records = self.directory.lock();
-        let others = records.iter().filter(|(node_id, _)| **node_id != own).map(|(_, enr)| enr.clone());
+        let others = records.iter().filter(|(node_id, enr)| **node_id != own && passes(enr));
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(others.choose_multiple(&mut *rng, MAX_LOOKUP_RECORDS))
+        Ok(others.map(|(_, enr)| enr).choose_multiple(&mut *rng, limit).into_iter().cloned().collect())
     }
 }
 
@@ -90,7 +91,11 @@ impl fmt::Debug for MemoryDiscovery {
 
 impl Discovery for MemoryDiscovery {
     fn lookup_random(&self) -> BoxFuture<'_, Result<Vec<Enr>, LookupError>> {
-        Box::pin(async { self.lookup() })
+        Box::pin(async { self.lookup(|_| true, MAX_LOOKUP_RECORDS) })
+    }
+
+    fn lookup_for<'a>(&'a self, target: &'a LookupTarget) -> BoxFuture<'a, Result<Vec<Enr>, LookupError>> {
+        Box::pin(async { self.lookup(|enr| target.is_met_by(enr), target.limit()) })
     }
 
     fn add_enr(&self, enr: Enr) -> Result<(), AddEnrError> {
@@ -139,6 +144,7 @@ impl Discovery for MemoryDiscovery {
 #[cfg(test)]
 mod tests {
     use super::super::enr::tests::content;
+    use super::super::target::tests::on_fork;
     use super::*;
     use crate::types::ForkDigest;
 
@@ -157,6 +163,21 @@ mod tests {
         let found = alone.lookup_random().await.unwrap();
         assert_eq!((found.len(), alone.table_size()), (MAX_LOOKUP_RECORDS, 20));
         assert!(found.iter().all(|enr| others.iter().any(|other| other.local_enr() == *enr)));
+    }
+
+    #[tokio::test]
+    async fn a_targeted_lookup_returns_matches_alone_and_as_many_as_asked() {
+        let directory = MemoryDirectory::default();
+        let (digests, content) = on_fork();
+        let seeker = join(&directory, 0);
+        for cgc in [0, 0, 128, 128, 128] {
+            let key = CombinedKey::generate_secp256k1();
+            directory.insert(build_enr(&key, None, &EnrContent { cgc, ..content.clone() }).unwrap());
+        }
+        let target = |matches| LookupTarget { columns: [7].into(), ..LookupTarget::new(digests, matches) };
+        let found = seeker.lookup_for(&target(9)).await.unwrap();
+        assert!(found.len() == 3 && found.iter().all(|enr| target(9).is_met_by(enr)));
+        assert_eq!(seeker.lookup_for(&target(2)).await.unwrap().len(), 2);
     }
 
     #[tokio::test]

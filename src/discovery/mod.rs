@@ -7,6 +7,7 @@ pub mod discv5;
 pub mod enr;
 pub mod memory;
 pub mod predicate;
+pub mod target;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ pub use self::discv5::{BoundSockets, DiscoverySettings, Discv5Discovery, PublicP
 pub use self::enr::{Endpoint, EnrContent, EnrError, EnrExt, MAX_ENR_SIZE, Reach, build_enr};
 pub use self::memory::{MemoryDirectory, MemoryDiscovery};
 pub use self::predicate::{Candidate, Predicate, Refusal, RefusalCounts};
+pub use self::target::{LookupTarget, MAX_MATCHES};
 use crate::fault::{Classify, Fault};
 use crate::types::Enr;
 
@@ -34,6 +36,19 @@ pub trait Discovery: fmt::Debug + Send + Sync + 'static {
     ///
     /// Cancel safe: a dropped lookup ends by itself and its records are lost.
     fn lookup_random(&self) -> BoxFuture<'_, Result<Vec<Enr>, LookupError>>;
+
+    /// Looks for records that match `target`: first among those at hand, then on several walks towards random targets,
+    /// until enough are found, the walks are over, or 30 s have passed. Returns what was found, at most
+    /// [`LookupTarget::matches`] and [`MAX_MATCHES`].
+    ///
+    /// Costs up to a dozen random lookups, so one at a time is plenty. An empty table returns an empty list at once:
+    /// the caller paces.
+    ///
+    /// # Errors
+    /// [`LookupError::Stopped`] after [`Self::shutdown`].
+    ///
+    /// Cancel safe: walks under way end by themselves and fill the cache of records at hand.
+    fn lookup_for<'a>(&'a self, target: &'a LookupTarget) -> BoxFuture<'a, Result<Vec<Enr>, LookupError>>;
 
     /// Offers a record to the routing table.
     ///

@@ -8,7 +8,8 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use super::super::enr::tests::content;
-use super::super::{Endpoint, EnrExt, build_enr};
+use super::super::target::tests::on_fork;
+use super::super::{Endpoint, EnrExt, LookupTarget, build_enr};
 use super::*;
 use crate::events::{NodeEvent, Subscription};
 use crate::types::ForkDigest;
@@ -307,5 +308,77 @@ async fn a_record_of_another_key_is_refused() -> Result<()> {
     };
     let refused = Discv5Discovery::start(settings, Events::default(), &TaskGroup::new()).await;
     assert!(matches!(refused, Err(StartError::Record)));
+    Ok(())
+}
+
+/// A node of the right fork on the given attestation subnet.
+async fn on_subnet(subnet: Option<usize>, bootnodes: &[Enr]) -> Result<Node> {
+    let sockets = BoundSockets::bind(Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)), None).await?;
+    let udp = sockets.address4().map(|address| address.port());
+    let (_, mut content) = on_fork();
+    content.ip4 = Some(Endpoint { ip: Ipv4Addr::LOCALHOST, udp, tcp: None, quic: None });
+    if let Some(subnet) = subnet {
+        content.attnets.set(subnet, true).map_err(|_| anyhow::anyhow!("no such subnet"))?;
+    }
+    start_with(sockets, content, Options::new(bootnodes)).await
+}
+
+fn wanted(subnet: usize, matches: usize) -> Result<LookupTarget> {
+    let mut target = LookupTarget::new(on_fork().0, matches);
+    target.attnets.set(subnet, true).map_err(|_| anyhow::anyhow!("no such subnet"))?;
+    Ok(target)
+}
+
+#[tokio::test]
+async fn a_targeted_lookup_finds_the_few_on_a_subnet_and_leaves_the_rest() -> Result<()> {
+    let mut nodes = vec![on_subnet(None, &[]).await?];
+    let bootnodes = [nodes[0].discovery.local_enr()];
+    for subnet in [Some(3), None, None, Some(3), Some(9), None, None, None] {
+        nodes.push(on_subnet(subnet, &bootnodes).await?);
+    }
+    let expected: BTreeSet<_> = [1, 4].map(|index: usize| nodes[index].discovery.local_enr().node_id().raw()).into();
+    let seeker = on_subnet(None, &bootnodes).await?;
+    let mut target = wanted(3, 8)?;
+    let mut pace = tokio::time::interval(Duration::from_millis(50));
+    let all = async {
+        let mut found = BTreeSet::new();
+        while found != expected {
+            pace.tick().await;
+            // the others are still making themselves known
+            for node in &nodes {
+                node.discovery.lookup_random().await?;
+            }
+            let records = seeker.discovery.lookup_for(&target).await?;
+            ensure!(records.iter().all(|enr| target.is_met_by(enr)));
+            found.extend(records.iter().map(|enr| enr.node_id().raw()));
+        }
+        anyhow::Ok(())
+    };
+    timeout(PATIENCE, all).await.context("not both found")??;
+
+    target.except.insert(nodes[1].discovery.local_enr().node_id());
+    assert_eq!(seeker.discovery.lookup_for(&target).await?, [nodes[4].discovery.local_enr()]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_targeted_lookup_is_answered_from_the_table_without_a_walk() -> Result<()> {
+    let (seeker, known) = (on_subnet(None, &[]).await?, on_subnet(Some(5), &[]).await?);
+    assert_eq!(seeker.discovery.lookup_for(&wanted(5, 1)?).await?, [], "nobody to ask");
+    seeker.discovery.add_enr(known.discovery.local_enr())?;
+    known.discovery.shutdown();
+    known.tasks.cancel();
+    known.tasks.wait().await;
+    assert_eq!(seeker.discovery.lookup_for(&wanted(5, 1)?).await?, [known.discovery.local_enr()]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_targeted_lookup_without_a_match_comes_to_an_end() -> Result<()> {
+    let first = on_subnet(None, &[]).await?;
+    let seeker = on_subnet(None, &[first.discovery.local_enr()]).await?;
+    assert_eq!(timeout(PATIENCE, seeker.discovery.lookup_for(&wanted(5, 1)?)).await??, []);
+    seeker.discovery.shutdown();
+    assert_eq!(seeker.discovery.lookup_for(&wanted(5, 1)?).await, Err(LookupError::Stopped));
     Ok(())
 }
