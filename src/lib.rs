@@ -62,6 +62,7 @@
 //! | 2 | [`metrics`], [`store`] | families folded from events; the data directory, the peer book |
 //! | 3 | [`transport`] | QUIC and TCP upgrades; at which stage they die |
 //! | 3 | [`discovery`] | discv5, our record, the predicate; alone names discv5 |
+//! | 3 | [`nat`] | port mappings at the router, by UPnP |
 //! | 4 | [`switch`] | the swarm's task; alone, with `transport`, names libp2p's swarm |
 //! | 5 | [`rpc`] | ssz_snappy framing, methods, one exchange as client and as server |
 //! | 5 | [`gossip`] | what to take part in; the rules of every topic; one verdict for every message |
@@ -119,6 +120,7 @@ pub mod gossip;
 pub mod handshake;
 pub mod logging;
 pub mod metrics;
+pub mod nat;
 pub mod node;
 pub mod peers;
 pub mod rpc;

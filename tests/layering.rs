@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A module imports lower ranks, itself and its children.
-const RANKS: [(&str, u8); 23] = [
+const RANKS: [(&str, u8); 24] = [
     ("main", 9),
     ("cli", 9),
     ("api", 8),
@@ -22,6 +22,7 @@ const RANKS: [(&str, u8); 23] = [
     ("switch", 4),
     ("transport", 3),
     ("discovery", 3),
+    ("nat", 3),
     ("chain", 2),
     ("peers", 2),
     ("metrics", 2),

@@ -137,6 +137,55 @@ catalogue! {
         /// UDP socket address.
         address: String,
     }
+    /// The router maps a port to us; at first, and when the mapping changes.
+    NatMapped = "nat.mapped", INFO {
+        /// `tcp`, `quic`, `discovery`.
+        service: &'static str,
+        /// The router's address towards the internet.
+        ip: String,
+        /// The port that we listen on.
+        internal_port: u64,
+        /// The port at the router.
+        external_port: u64,
+    }
+    /// No port could be mapped; said once until the reason changes. It is tried again every 15 minutes.
+    NatFailed = "nat.failed", DEBUG {
+        /// `no_gateway`, `stranger` (what answers is not in our network), `not_public` (the router is behind another
+        /// one), `timeout`, `refused`.
+        reason: &'static str,
+        /// Cause.
+        error: String,
+    }
+    /// A host name of `--enr-address` has another address.
+    NetworkHostResolved = "network.host_resolved", INFO {
+        /// The name, as given.
+        host: String,
+        /// `ip4`, `ip6`.
+        family: &'static str,
+        /// Its address now; our record follows.
+        ip: String,
+    }
+    /// A host name of `--enr-address` could not be resolved; its last address stays. Said once until it can be.
+    NetworkHostUnresolved = "network.host_unresolved", WARN {
+        /// The name, as given.
+        host: String,
+        /// Cause.
+        error: String,
+    }
+    /// Whether others reach us over one family and transport is known, or has changed.
+    NetworkReachability = "network.reachability", INFO {
+        /// `ip4`, `ip6`.
+        family: &'static str,
+        /// `tcp`, `quic`, `discovery`.
+        service: &'static str,
+        /// `unknown`, `reachable`, `unreachable`.
+        verdict: &'static str,
+        /// What it rests on: `inbound` (peers came from the internet), `nobody_came` (nobody did, for long enough),
+        /// `address_changed` (what was known is of another address), `stale` (nobody came lately).
+        reason: &'static str,
+        /// The advertised address, if there is one.
+        ip: Option<String>,
+    }
     /// Datagrams that are not discv5 arrived; at most one event a second.
     DiscoveryGarbage = "discovery.garbage", DEBUG {
         /// Datagrams since the last such event.

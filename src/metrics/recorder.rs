@@ -77,6 +77,11 @@ impl Observer for Recorder {
             | NodeEvent::ListenOpened { .. }
             | NodeEvent::ListenClosed { .. }
             | NodeEvent::DiscoveryAddressChanged { .. }
+            | NodeEvent::NatMapped { .. }
+            | NodeEvent::NatFailed { .. }
+            | NodeEvent::NetworkHostResolved { .. }
+            | NodeEvent::NetworkHostUnresolved { .. }
+            | NodeEvent::NetworkReachability { .. }
             | NodeEvent::GossipTopicsChanged { .. }
             | NodeEvent::GossipRejected { .. }
             | NodeEvent::RpcReportDropped { .. } => {}

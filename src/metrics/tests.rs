@@ -116,6 +116,17 @@ fn every_event() -> Vec<NodeEvent> {
         NodeEvent::DiscoveryRefused { node_id: text(), reason: "wrong_fork" },
         NodeEvent::DiscoveryReseeded { bootnodes: 2, table_size: 131 },
         NodeEvent::DiscoveryAddressChanged { address: text() },
+        NodeEvent::NatMapped { service: "tcp", ip: text(), internal_port: 9000, external_port: 9000 },
+        NodeEvent::NatFailed { reason: "no_gateway", error: text() },
+        NodeEvent::NetworkHostResolved { host: text(), family: "ip4", ip: text() },
+        NodeEvent::NetworkHostUnresolved { host: text(), error: text() },
+        NodeEvent::NetworkReachability {
+            family: "ip4",
+            service: "tcp",
+            verdict: "reachable",
+            reason: "inbound",
+            ip: Some(text()),
+        },
         NodeEvent::DiscoveryGarbage { datagrams: 40 },
         NodeEvent::DialStarted { peer_id, addresses: text() },
         NodeEvent::DialFailed {

@@ -7,6 +7,7 @@ mod bytes;
 mod chain;
 pub mod containers;
 mod gossip;
+mod ip;
 mod known_peer;
 pub mod merkle;
 mod peer;
@@ -18,9 +19,10 @@ pub use gossip::{
     ATTESTATION_SUBNETS, DATA_COLUMN_SUBNETS, GossipTopic, MessageId, SYNC_COMMITTEE_SUBNETS, TopicKind, TopicName,
     UnknownTopic,
 };
+pub use ip::is_public;
 pub use known_peer::{KnownPeer, KnownPeerError, enr_peer_id};
 pub use libp2p::{Multiaddr, PeerId};
-pub use peer::{Client, Direction, Muxer, Transport};
+pub use peer::{Client, Direction, Family, Muxer, Service, Transport};
 pub use wire::{Attnets, EnrForkId, GoodbyeReason, MetaData, StatusMessage, Syncnets};
 
 /// A node record (EIP-778) with a secp256k1 identity; the record type that discv5 uses.

@@ -52,6 +52,36 @@ labelled! {
 }
 
 labelled! {
+    /// An address family.
+    Family {
+        /// IPv4.
+        Ip4 = "ip4",
+        /// IPv6.
+        Ip6 = "ip6",
+    }
+}
+
+impl Family {
+    /// That of an address; IPv4 in IPv6 is IPv4.
+    #[must_use]
+    pub fn of(ip: std::net::IpAddr) -> Self {
+        if ip.to_canonical().is_ipv4() { Self::Ip4 } else { Self::Ip6 }
+    }
+}
+
+labelled! {
+    /// What others come to: a port of ours.
+    Service {
+        /// libp2p over TCP.
+        Tcp = "tcp",
+        /// libp2p over QUIC, a UDP port.
+        Quic = "quic",
+        /// discv5, a UDP port.
+        Discovery = "discovery",
+    }
+}
+
+labelled! {
     /// What carries many streams over one connection.
     Muxer {
         /// `/yamux/1.0.0`.
