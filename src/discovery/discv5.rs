@@ -278,6 +278,10 @@ impl Discovery for Discv5Discovery {
         self.table.size()
     }
 
+    fn take_inbound(&self) -> Vec<IpAddr> {
+        self.counters.take_inbound()
+    }
+
     fn counts(&self) -> DiscoveryCounts {
         self.counters.snapshot()
     }

@@ -7,9 +7,11 @@ pub mod discv5;
 pub mod enr;
 pub mod memory;
 pub mod predicate;
+pub mod reachability;
 pub mod target;
 
 use std::fmt;
+use std::net::IpAddr;
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -18,6 +20,7 @@ pub use self::discv5::{BoundSockets, DiscoverySettings, Discv5Discovery, PublicP
 pub use self::enr::{Endpoint, EnrContent, EnrError, EnrExt, MAX_ENR_SIZE, Reach, build_enr};
 pub use self::memory::{MemoryDirectory, MemoryDiscovery};
 pub use self::predicate::{Candidate, Predicate, Refusal, RefusalCounts};
+pub use self::reachability::{AddressSource, Change, Reachability, Verdict};
 pub use self::target::{LookupTarget, MAX_MATCHES};
 use crate::fault::{Classify, Fault};
 use crate::types::Enr;
@@ -71,6 +74,11 @@ pub trait Discovery: fmt::Debug + Send + Sync + 'static {
 
     /// Records in the routing table.
     fn table_size(&self) -> usize;
+
+    /// From where nodes came by themselves since the last call; at most the latest 16. None where nobody can tell.
+    fn take_inbound(&self) -> Vec<IpAddr> {
+        Vec::new()
+    }
 
     /// What happened since start.
     fn counts(&self) -> DiscoveryCounts;

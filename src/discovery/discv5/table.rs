@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ::discv5::Discv5;
+use ::discv5::{Discv5, Key};
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -65,6 +65,15 @@ impl Table {
             return Ok(false);
         }
         self.discv5.add_enr(enr).map(|()| true).map_err(AddEnrError::NoRoom)
+    }
+
+    /// Whether the table knows the node because it contacted us, and not we it.
+    pub(super) fn came_by_itself(&self, node_id: &NodeId) -> bool {
+        let key = Key::from(*node_id);
+        self.discv5.with_kbuckets(|table| match table.read().get_bucket(&key).map(|bucket| bucket.get(&key)) {
+            Some(Some(node)) => node.status.is_incoming(),
+            Some(None) | None => false,
+        })
     }
 
     /// Adds the bootnodes that are missing and pings them; says so if there were any.

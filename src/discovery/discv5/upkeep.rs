@@ -3,8 +3,10 @@
 //! The service drops events that find its queue of 30 full, so the queue is always drained and nothing depends on
 //! an event alone: the record is compared every second as well.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::discv5::Event;
@@ -26,6 +28,9 @@ const RESEED_EVERY: Duration = Duration::from_secs(10);
 
 /// How often bootnodes are pinged, as Teku does; the service alone pings connected nodes every 5 minutes.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(120);
+
+/// Addresses from which nodes came, kept until somebody asks.
+const INBOUND: usize = 16;
 
 /// What the task needs; see [`Self::run`].
 pub(super) struct Upkeep {
@@ -79,7 +84,12 @@ impl Upkeep {
         match event {
             Event::SocketUpdated(_) => self.record.sync(),
             Event::NodeInserted { .. } => count(&counters.inserted, 1),
-            Event::SessionEstablished(..) => count(&counters.sessions, 1),
+            Event::SessionEstablished(enr, socket) => {
+                count(&counters.sessions, 1);
+                if self.table.came_by_itself(&enr.node_id()) {
+                    counters.note_inbound(socket.ip());
+                }
+            }
             Event::SessionsExpired(sessions) => count(&counters.sessions_expired, sessions.len()),
             Event::UnrecognizedFrame(_) => count(&counters.garbage, 1),
             Event::UnverifiableEnr { enr, socket, node_id } => {
@@ -101,9 +111,26 @@ pub(super) struct Counters {
     sessions_expired: AtomicU64,
     unverifiable: AtomicU64,
     garbage: AtomicU64,
+    /// The latest [`INBOUND`], different ones.
+    inbound: Mutex<VecDeque<IpAddr>>,
 }
 
 impl Counters {
+    fn note_inbound(&self, ip: IpAddr) {
+        // every critical section leaves a whole queue
+        let mut inbound = self.inbound.lock().unwrap_or_else(PoisonError::into_inner);
+        if !inbound.contains(&ip) {
+            if inbound.len() >= INBOUND {
+                inbound.pop_front();
+            }
+            inbound.push_back(ip);
+        }
+    }
+
+    pub(super) fn take_inbound(&self) -> Vec<IpAddr> {
+        self.inbound.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    }
+
     pub(super) fn snapshot(&self) -> DiscoveryCounts {
         DiscoveryCounts {
             inserted: self.inserted.load(Ordering::Relaxed),
