@@ -16,6 +16,9 @@
 //! multiplexes) → `initialize_connection` → `perform_protocol_handshakes` → a ready peer, or a classified failure that
 //! becomes a back-off. Inbound connections join at `initialize_connection`.
 //!
+//! Beside it one task follows where others reach us: what the router maps ([`nat`]), what a host name means now, and
+//! whether anybody comes at all ([`discovery::Reachability`]); our record follows it.
+//!
 //! Gossip runs beside that loop. The router, inside the swarm, hands the first copy of every message to the judges'
 //! threads, each with a verdict that is owed; the rules of `gossip::topics` say reject or ignore, a
 //! [`Juror`](gossip::Juror) may say accept where a state would be needed, and the verdict goes back to the router. What

@@ -16,6 +16,9 @@ pub struct AdvertiseOptions {
     /// Address that others reach this node at, an IP or a host name; give a second one for IPv6
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     pub enr_address: Vec<String>,
+    /// Do not ask the router to map ports to this node (UPnP)
+    #[arg(long)]
+    pub disable_upnp: bool,
     /// UDP port that others reach discovery at [default: the one in use]
     #[arg(long, value_name = "PORT", value_parser = value_parser!(u16).range(1..))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +64,21 @@ pub struct Advertise {
     pub tcp6: Option<u16>,
     /// External port of QUIC over IPv6.
     pub quic6: Option<u16>,
+    /// Host names that gave addresses of above; they are resolved again while the node runs.
+    pub hosts: Vec<AdvertisedHost>,
+    /// Whether the router is asked to map ports to us.
+    pub upnp: bool,
+}
+
+/// A host name that stands for us, with what it meant at the start; at least one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdvertisedHost {
+    /// As the operator wrote it.
+    pub name: String,
+    /// Its IPv4 address, if we listen there.
+    pub ip4: Option<Ipv4Addr>,
+    /// Its IPv6 address, if we listen there.
+    pub ip6: Option<Ipv6Addr>,
 }
 
 impl AdvertiseOptions {
@@ -72,7 +90,7 @@ impl AdvertiseOptions {
     ) -> Result<Advertise, ConfigError> {
         self.check_families(listen)?;
         self.check_transports(transports)?;
-        let (ip4, ip6) = self.addresses(listen)?;
+        let (ip4, ip6, hosts) = self.addresses(listen)?;
         let advertise = Advertise {
             ip4,
             ip6,
@@ -82,6 +100,8 @@ impl AdvertiseOptions {
             udp6: self.enr_udp6_port,
             tcp6: self.enr_tcp6_port,
             quic6: self.enr_quic6_port,
+            hosts,
+            upnp: !self.disable_upnp,
         };
         let without_address = |is_v6| fixed && if is_v6 { ip6.is_none() } else { ip4.is_none() };
         match self.ports().into_iter().find(|port| port.value.is_some() && without_address(port.is_v6)) {
@@ -123,8 +143,9 @@ impl AdvertiseOptions {
         Ok(())
     }
 
-    fn addresses(&self, listen: &ListenConfig) -> Result<(Option<Ipv4Addr>, Option<Ipv6Addr>), ConfigError> {
+    fn addresses(&self, listen: &ListenConfig) -> Result<Advertised, ConfigError> {
         let mut addresses = Vec::new();
+        let mut hosts = Vec::new();
         for host in self.enr_address.iter().map(|host| host.trim()) {
             match host.parse::<IpAddr>() {
                 Ok(address) if address.is_unspecified() || address.is_multicast() => {
@@ -134,14 +155,26 @@ impl AdvertiseOptions {
                     require_family(listen, address.is_ipv6(), KEY)?;
                     addresses.push(address);
                 }
-                Err(_) => addresses.extend(resolve(host, listen)?),
+                Err(_) => {
+                    let found = resolve(host, listen)?;
+                    let (ip4, ip6) = by_family(&found)?;
+                    addresses.extend(found);
+                    hosts.push(AdvertisedHost { name: host.to_owned(), ip4, ip6 });
+                }
             }
         }
-        let (v4, v6) = one_of_each_family(KEY, &addresses)?;
-        let ip4 = v4.and_then(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None });
-        let ip6 = v6.and_then(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None });
-        Ok((ip4, ip6))
+        let (ip4, ip6) = by_family(&addresses)?;
+        Ok((ip4, ip6, hosts))
     }
+}
+
+type Advertised = (Option<Ipv4Addr>, Option<Ipv6Addr>, Vec<AdvertisedHost>);
+
+fn by_family(addresses: &[IpAddr]) -> Result<(Option<Ipv4Addr>, Option<Ipv6Addr>), ConfigError> {
+    let (v4, v6) = one_of_each_family(KEY, addresses)?;
+    let ip4 = v4.and_then(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None });
+    let ip6 = v6.and_then(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None });
+    Ok((ip4, ip6))
 }
 
 /// An option that names a port.

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use advertise::{Advertise, AdvertiseOptions};
+pub use advertise::{Advertise, AdvertiseOptions, AdvertisedHost};
 pub use discovery::{DiscoveryConfig, DiscoveryOptions};
 pub use error::{ConfigError, ConfigWarning};
 pub use gossip::{GossipConfig, GossipOptions, RelayPolicyName, SubnetChoice, SubnetTerm, TopicTerm};

@@ -10,8 +10,9 @@
 //! - Of 16 places in a bucket 8 may go to nodes that contacted us: the rest cannot be bought by knocking.
 //! - At most 10 nodes of one IPv4 /24, 2 per bucket, but only where the bootnodes are on public addresses: in a
 //!   private network everybody shares one /24. The crate has no such limit for IPv6.
-//! - The record keeps its address when nobody contacts us (`auto_nat_listen_duration` off): small networks would
-//!   lose theirs for six hours.
+//! - An address that peers agree on is withdrawn, for six hours, when fewer than two nodes contact us within five
+//!   minutes (`auto_nat_listen_duration`); again only where the bootnodes are on public addresses: small networks would
+//!   lose theirs.
 //! - The packet filter bans by IP address, for an hour, in a list that all nodes of one process share. Loopback is
 //!   exempt from those bans, and a node that listens on loopback alone runs without the filter, since all its
 //!   peers share one address. A network behind one NAT address wants `--disable-packet-filter`.
@@ -45,6 +46,7 @@ use self::search::Walker;
 pub use self::sockets::BoundSockets;
 use self::table::Table;
 use self::upkeep::{Counters, Upkeep};
+use super::reachability::PROBATION;
 use super::{
     AddEnrError, Discovery, DiscoveryCounts, EnrContent, EnrError, EnrUpdateReason, LookupError, LookupTarget,
     MAX_LOOKUP_RECORDS,
@@ -310,6 +312,7 @@ impl Executor for GroupExecutor {
 
 fn config(settings: &DiscoverySettings, executor: GroupExecutor) -> Config {
     let (ipv4, ipv6) = settings.sockets.handles();
+    let public = on_public_addresses(&settings.bootnodes);
     let mut builder = ConfigBuilder::new(ListenConfig::FromSockets { ipv4, ipv6 });
     builder
         .request_timeout(REQUEST_TIMEOUT)
@@ -318,7 +321,7 @@ fn config(settings: &DiscoverySettings, executor: GroupExecutor) -> Config {
         .query_parallelism(QUERY_PARALLELISM)
         .session_cache_capacity(SESSION_CACHE)
         .incoming_bucket_limit(INCOMING_PER_BUCKET)
-        .auto_nat_listen_duration(None)
+        .auto_nat_listen_duration(public.then_some(PROBATION))
         .disable_report_discovered_peers()
         .permit_ban_list(permit_loopback())
         .executor(Box::new(executor));
@@ -328,7 +331,7 @@ fn config(settings: &DiscoverySettings, executor: GroupExecutor) -> Config {
     if !settings.enr_auto_update {
         builder.disable_enr_update();
     }
-    if on_public_addresses(&settings.bootnodes) {
+    if public {
         builder.ip_limit();
     }
     builder.build()

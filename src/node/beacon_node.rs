@@ -16,6 +16,7 @@ use super::builder::{BuildError, Eth2NodeBuilder};
 use super::eth2_node::{Eth2Node, Farewell};
 use super::handle::NodeHandle;
 use super::tell;
+use super::whereabouts::Whereabouts;
 use crate::chain::{ChainConfig, ChainConfigError, NetworkName, UnknownNetwork};
 use crate::config::{ConfigWarning, NetworkSource, ValidConfig};
 use crate::events::{Events, NodeEvent};
@@ -116,6 +117,8 @@ impl BeaconNode {
         self.keep_metadata(&node)?;
 
         let snapshot = handle.snapshot();
+        Whereabouts::new(&self.config, &snapshot.listening, node.discovery.clone(), self.events.clone())
+            .follow(&self.tasks);
         let addresses: Vec<_> =
             snapshot.listening.iter().map(|address| address.clone().with(Protocol::P2p(peer_id))).collect();
         let fork = node.handshaker.local.fork();

@@ -12,10 +12,12 @@ mod errand;
 mod eth2_node;
 mod handle;
 mod hearing;
+mod hosts;
 mod local;
 mod places;
 mod report;
 mod tell;
+mod whereabouts;
 
 pub use beacon_node::{BeaconNode, ConnectedNode, Ending, StartError};
 pub use builder::{BuildError, Eth2NodeBuilder, Find};

@@ -59,7 +59,8 @@ fn specified(on: Option<&ListenOn>) -> Option<IpAddr> {
     on.map(|on| on.ip).filter(|ip| !ip.is_unspecified())
 }
 
-fn bound_ports(listening: &[Multiaddr], is_family: fn(&IpAddr) -> bool) -> PublicPorts {
+/// The ports of libp2p's listeners over one family.
+pub(super) fn bound_ports(listening: &[Multiaddr], is_family: fn(&IpAddr) -> bool) -> PublicPorts {
     let mut ports = PublicPorts::default();
     for address in listening.iter().filter(|address| ip_of(address).as_ref().is_some_and(is_family)) {
         for part in address {

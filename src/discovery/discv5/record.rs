@@ -134,15 +134,16 @@ impl LocalRecord {
 }
 
 /// An address that the service learned, with libp2p's ports: those advertised so far, else the guess. One that
-/// nobody could dial yields to the old one.
+/// nobody could dial yields to the old one. None is one that the service withdrew, since nobody came to it.
 fn complete<Ip: Copy + Into<IpAddr>>(
     old: Option<Endpoint<Ip>>,
     learned: Option<Endpoint<Ip>>,
     guess: PublicPorts,
 ) -> Option<Endpoint<Ip>> {
-    let Some(learned) = learned.filter(Endpoint::is_dialable) else {
+    let learned = learned?;
+    if !learned.is_dialable() {
         return old;
-    };
+    }
     let ports = old.map_or(guess, |at| PublicPorts { tcp: at.tcp, quic: at.quic });
     Some(Endpoint { tcp: ports.tcp, quic: ports.quic, ..learned })
 }
@@ -178,6 +179,11 @@ mod tests {
         let old = at([4, 3, 2, 1], Some(4000), None);
         assert_eq!(complete(old, at([0, 0, 0, 0], None, None), GUESS), old);
         assert_eq!(complete(None, at([224, 0, 0, 1], None, None), GUESS), None);
+    }
+
+    #[test]
+    fn an_address_that_the_service_withdrew_is_gone() {
+        assert_eq!(complete(at([4, 3, 2, 1], Some(4000), None), None, GUESS), None);
     }
 
     #[test]
