@@ -17,7 +17,7 @@ mod upkeep;
 pub use backoff::{Backoffs, Cause, Schedule};
 pub use bootstrap::{BOOTSTRAP_CHECK_AFTER, BootstrapCheck, BootstrapFailure, BootstrapReport};
 pub use dial_queue::{Candidate, DialQueue, DialQueueConfig, DialState, Outcome, Pushed, Want};
-pub use limits::{Counts, Exceeded, IpGroup, Limits};
+pub use limits::{Counts, Exceeded, IpGroup, Limits, Neighbours, NetGroup, Seat};
 pub use source::Source;
 pub use table::{Admission, PeerRecord, Peers};
 pub use upkeep::{Upkeep, UpkeepAction};

@@ -10,7 +10,7 @@ use rand::Rng;
 use tokio::time::Instant;
 
 use super::upkeep::Timers;
-use super::{Counts, Exceeded, IpGroup, Limits, Upkeep};
+use super::{Counts, Exceeded, IpGroup, Limits, Neighbours, NetGroup, Seat, Upkeep};
 use crate::types::{Client, Direction, MetaData, Multiaddr, Muxer, NodeId, PeerId, StatusMessage, Transport};
 
 /// What is known of a ready peer. About 650 bytes, its agent and its address.
@@ -93,13 +93,19 @@ impl<C: Copy + Eq> Peers<C> {
     /// dialled twice, both keep the older of what began within 2 s. A later one is no race: who dials a peer that it
     /// is connected to has lost that connection, and so have we, we only do not know it yet.
     pub fn try_admit(&mut self, record: PeerRecord<C>) -> Admission<C> {
+        let seat = Seat::of(record.known);
+        self.try_seat(record, seat)
+    }
+
+    /// As [`Self::try_admit`], by a right that the caller found.
+    pub fn try_seat(&mut self, record: PeerRecord<C>, seat: Seat) -> Admission<C> {
         let admission = match self.peers.get(&record.peer_id) {
             Some(Peer { record: held, .. }) if held.connection == record.connection => return Admission::Accepted,
             Some(Peer { record: held, .. }) if self.prefers(&record, held) => {
                 Admission::Replaced { close: held.connection }
             }
             Some(_) => return Admission::Duplicate,
-            None => match self.check(record.direction, &record.address, record.known) {
+            None => match self.check(record.direction, &record.address, seat) {
                 Ok(()) => Admission::Accepted,
                 Err(exceeded) => return Admission::Refused(exceeded),
             },
@@ -113,13 +119,13 @@ impl<C: Copy + Eq> Peers<C> {
     ///
     /// # Errors
     /// [`Exceeded`] names the limit; never for a known peer.
-    pub fn check(&self, direction: Direction, address: &Multiaddr, known: bool) -> Result<(), Exceeded> {
-        if known {
-            return Ok(());
-        }
-        let same_group = IpGroup::of(address)
-            .map_or(0, |group| self.iter().filter(|held| IpGroup::of(&held.address) == Some(group)).count());
-        self.limits.check(self.counts(), direction, same_group)
+    pub fn check(&self, direction: Direction, address: &Multiaddr, seat: Seat) -> Result<(), Exceeded> {
+        let sharing = |shares: &dyn Fn(&Multiaddr) -> bool| self.iter().filter(|held| shares(&held.address)).count();
+        let same_ip =
+            IpGroup::of(address).map_or(0, |group| sharing(&|held: &Multiaddr| IpGroup::of(held) == Some(group)));
+        let same_net =
+            NetGroup::of(address).map_or(0, |group| sharing(&|held: &Multiaddr| NetGroup::of(held) == Some(group)));
+        self.limits.check(self.counts(), direction, seat, Neighbours { same_ip, same_net })
     }
 
     /// Takes a peer out when its connection closed; `None` if the table holds another connection, or none.
