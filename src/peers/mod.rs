@@ -8,6 +8,7 @@ mod backoff;
 mod bootstrap;
 mod dial_queue;
 mod limits;
+mod score;
 mod source;
 mod table;
 #[cfg(test)]
@@ -18,6 +19,10 @@ pub use backoff::{Backoffs, Cause, Schedule};
 pub use bootstrap::{BOOTSTRAP_CHECK_AFTER, BootstrapCheck, BootstrapFailure, BootstrapReport};
 pub use dial_queue::{Candidate, DialQueue, DialQueueConfig, DialState, Outcome, Pushed, Want};
 pub use limits::{Counts, Exceeded, IpGroup, Limits, Neighbours, NetGroup, Seat};
+pub use score::{
+    BAN_BELOW, BANNED_PER_GROUP, BanChange, BanTarget, FIRST_BAN, LEAVE_BELOW, LONGEST_BAN, Misbehaviour, Scores,
+    Standing,
+};
 pub use source::Source;
 pub use table::{Admission, PeerRecord, Peers};
 pub use upkeep::{Upkeep, UpkeepAction};
