@@ -10,6 +10,7 @@ mod dial_queue;
 mod limits;
 mod score;
 mod source;
+mod suspect;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,5 +25,6 @@ pub use score::{
     Standing,
 };
 pub use source::Source;
+pub use suspect::{FAULT_WINDOW, LOSS_WINDOW, STALL, Suspect, SuspectChange, Suspicion, UNANSWERED_DIALS, Verdict};
 pub use table::{Admission, PeerRecord, Peers};
 pub use upkeep::{Upkeep, UpkeepAction};

@@ -215,6 +215,15 @@ impl Scores {
         }
     }
 
+    /// Clears the record of everyone who was charged since then, and lifts their bans: it was we who erred.
+    pub fn forgive_since(&mut self, since: Instant) {
+        let charged: Vec<_> =
+            self.entries.iter().filter(|(_, entry)| entry.at >= since).map(|(peer_id, _)| *peer_id).collect();
+        for peer_id in charged {
+            self.pardon(&peer_id);
+        }
+    }
+
     /// The next change to what is banned; ends the bans whose time has come.
     #[must_use = "a change is handed out once"]
     pub fn poll(&mut self, now: Instant) -> Option<BanChange> {
@@ -480,6 +489,18 @@ mod tests {
         assert_eq!(scores.banned_until(&peer(2)), Some(now + LONGEST_BAN));
         scores.restore_ban(peer(3), None, now, now);
         assert_eq!(scores.bans().count(), 1);
+    }
+
+    #[test]
+    fn forgives_what_was_charged_since_our_own_trouble_began() {
+        let now = Instant::now();
+        let mut scores = Scores::new(8);
+        scores.charge(peer(1), HIGH, None, now);
+        ban(&mut scores, 2, None, now + seconds(5));
+        drain(&mut scores, now);
+        scores.forgive_since(now + seconds(5));
+        assert_eq!(drain(&mut scores, now), [BanChange::Unban { target: BanTarget::Peer(peer(2)) }]);
+        assert_eq!((scores.score(&peer(1), now), scores.score(&peer(2), now)), (-30.0, 0.0));
     }
 
     proptest! {
