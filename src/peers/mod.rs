@@ -6,6 +6,7 @@
 
 mod backoff;
 mod bootstrap;
+mod coverage;
 mod dial_queue;
 mod limits;
 mod score;
@@ -18,6 +19,7 @@ mod upkeep;
 
 pub use backoff::{Backoffs, Cause, Schedule};
 pub use bootstrap::{BOOTSTRAP_CHECK_AFTER, BootstrapCheck, BootstrapFailure, BootstrapReport};
+pub use coverage::{Cover, CoverTargets, Coverage, Item, Need};
 pub use dial_queue::{Candidate, DialQueue, DialQueueConfig, DialState, Outcome, Pushed, Want};
 pub use limits::{Counts, Exceeded, IpGroup, Limits, Neighbours, NetGroup, Seat};
 pub use score::{
