@@ -20,7 +20,7 @@ mod upkeep;
 pub use backoff::{Backoffs, Cause, Schedule};
 pub use bootstrap::{BOOTSTRAP_CHECK_AFTER, BootstrapCheck, BootstrapFailure, BootstrapReport};
 pub use coverage::{Cover, CoverTargets, Coverage, Item, Need};
-pub use dial_queue::{Candidate, DialQueue, DialQueueConfig, DialState, Outcome, Pushed, Want};
+pub use dial_queue::{Candidate, DialQueue, DialQueueConfig, DialState, Outcome, Prospect, Pushed, Want};
 pub use limits::{Counts, Exceeded, IpGroup, Limits, Neighbours, NetGroup, Seat};
 pub use score::{
     BAN_BELOW, BANNED_PER_GROUP, BanChange, BanTarget, FIRST_BAN, LEAVE_BELOW, LONGEST_BAN, Misbehaviour, Scores,

@@ -173,6 +173,13 @@ impl<C: Copy + Eq> Peers<C> {
         }
     }
 
+    /// Pings everyone now and gives up whoever does not answer that one ping: many connections may be dead.
+    pub fn probe_all(&mut self, now: Instant) {
+        for peer in self.peers.values_mut() {
+            peer.timers.probe(now);
+        }
+    }
+
     /// Everything that is due now, in order of peer id; it counts as asked for.
     #[must_use = "what is returned counts as asked for"]
     pub fn due_upkeep(&mut self, now: Instant) -> Vec<Upkeep<C>> {
@@ -406,6 +413,14 @@ mod tests {
             }
             assert_eq!(due(&mut peers, at(4)), [UpkeepAction::Disconnect]);
         }
+    }
+
+    #[test]
+    fn a_probe_pings_at_once_and_gives_up_after_one_interval() {
+        let (mut peers, start) = admitted(LOW, Direction::Outbound);
+        peers.probe_all(start);
+        assert_eq!(due(&mut peers, start), [UpkeepAction::Ping]);
+        assert_eq!(due(&mut peers, start + seconds(15)), [UpkeepAction::Disconnect]);
     }
 
     #[test]
