@@ -9,6 +9,7 @@ mod bootstrap;
 mod coverage;
 mod dial_queue;
 mod limits;
+mod manager;
 mod prune;
 mod score;
 mod source;
@@ -23,6 +24,7 @@ pub use bootstrap::{BOOTSTRAP_CHECK_AFTER, BootstrapCheck, BootstrapFailure, Boo
 pub use coverage::{Cover, CoverTargets, Coverage, Item, Need};
 pub use dial_queue::{Candidate, DialQueue, DialQueueConfig, DialState, Outcome, Prospect, Pushed, Want};
 pub use limits::{Counts, Exceeded, IpGroup, Limits, Neighbours, NetGroup, Seat};
+pub use manager::{Action, Census, Custody, ManagerConfig, PeerManager, PeerState};
 pub use prune::{PRUNE_EVERY, PruneReason, Pruner, ROTATE_EVERY, Resident, STALLED_AFTER};
 pub use score::{
     BAN_BELOW, BANNED_PER_GROUP, BanChange, BanTarget, FIRST_BAN, LEAVE_BELOW, LONGEST_BAN, Misbehaviour, Scores,

@@ -123,6 +123,12 @@ impl Misbehaviour {
         Some(Cost { points, floor })
     }
 
+    /// Whether it costs anything.
+    #[must_use]
+    pub const fn costs(self) -> bool {
+        self.cost().is_some()
+    }
+
     /// The stable label for logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -261,7 +261,8 @@ impl World {
     }
 }
 
-fn number(peer_id: &PeerId) -> u16 {
+/// The number of a peer.
+pub(super) fn number(peer_id: &PeerId) -> u16 {
     let bytes = peer_id.to_bytes();
     u16::from_be_bytes([bytes[2], bytes[3]])
 }
