@@ -178,10 +178,10 @@ impl Coverage {
         Need { bare: self.wanted_below(|_| 1), thin: self.wanted_below(|item| self.enough(item)) }
     }
 
-    /// How many subnets and columns would be thin, or thinner, without this peer: what it is worth.
+    /// The subnets and columns that would be thin, or thinner, with one peer less: who covers one is worth keeping.
     #[must_use]
-    pub fn worth(&self, peer: Cover) -> u32 {
-        (self.wanted_below(|item| self.enough(item).saturating_add(1)) & peer).count()
+    pub fn tight(&self) -> Cover {
+        self.wanted_below(|item| self.enough(item).saturating_add(1))
     }
 
     fn wanted_below(&self, least: impl Fn(Item) -> u16) -> Cover {
@@ -275,12 +275,10 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_worth_what_would_be_thin_without_it() {
+    fn what_would_be_thin_with_one_peer_less_is_tight() {
         let targets = CoverTargets { attnets: 1, syncnets: 1, columns: 1 };
         let coverage = Coverage::new(!Cover::default(), targets, [cover(0b11, 0, 0), cover(0b01, 0, 1)]);
-        assert_eq!(coverage.worth(cover(0b11, 0, 0)), 1);
-        assert_eq!(coverage.worth(cover(0b01, 0, 0)), 0);
-        assert_eq!(coverage.worth(cover(0b01, 0, 1)), 1);
+        assert_eq!(coverage.tight(), !cover(0b01, 0, 0));
     }
 
     proptest! {

@@ -8,14 +8,15 @@
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use either::Either;
 use libp2p::multiaddr::Protocol;
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::{Backoffs, Cause, Cover, IpGroup, Source};
+use super::{Backoffs, Cause, Cover, IpGroup, NetGroup, Source};
 use crate::types::{Direction, Multiaddr, PeerId};
 
 /// A peer that may be dialled.
@@ -111,8 +112,8 @@ pub struct Prospect<'a> {
     pub cover: Cover,
     /// Whether it was ready before.
     pub proven: bool,
-    /// Its first address.
-    pub address: Option<&'a Multiaddr>,
+    /// The network of its newest address, unless exempt.
+    pub net: Option<NetGroup>,
 }
 
 /// The bounds of a [`DialQueue`].
@@ -155,6 +156,10 @@ pub struct DialQueue {
     local: PeerId,
     config: DialQueueConfig,
     entries: BTreeMap<PeerId, Entry>,
+    /// Those of the entries that somebody vouches for.
+    known: BTreeSet<PeerId>,
+    /// Those of the entries that are connected, or were dialled and had no outcome yet.
+    engaged: BTreeSet<PeerId>,
     peers: Backoffs<PeerId>,
     addresses: Backoffs<Multiaddr>,
     /// Orders entries by the time of their last push or failure.
@@ -169,6 +174,7 @@ pub struct DialQueue {
 struct Entry {
     source: Source,
     cover: Cover,
+    net: Option<NetGroup>,
     proven: bool,
     /// Addresses from boot nodes and operators: never displaced by learned ones.
     given: Vec<Multiaddr>,
@@ -190,6 +196,8 @@ impl DialQueue {
             local,
             config,
             entries: BTreeMap::new(),
+            known: BTreeSet::new(),
+            engaged: BTreeSet::new(),
             peers: Backoffs::new(config.backoff_capacity),
             addresses: Backoffs::new(config.backoff_capacity),
             counter: 0,
@@ -210,10 +218,11 @@ impl DialQueue {
         }
         let promoted = source.is_known() && !self.source(&peer_id).is_some_and(Source::is_known);
         if promoted {
-            if self.known() >= self.config.known_capacity {
+            if self.known.len() >= self.config.known_capacity {
                 return Pushed::Full;
             }
             self.peers.forget(&peer_id);
+            self.known.insert(peer_id);
         }
         let order = self.next_order();
         let Some(entry) = self.entries.get_mut(&peer_id) else {
@@ -266,6 +275,7 @@ impl DialQueue {
         let peer_id = self.best(want, now, rank)?;
         let entry = self.entries.get_mut(&peer_id)?;
         entry.dialing_since = Some(now);
+        self.engaged.insert(peer_id);
         self.retried_known = entry.is_retry();
         let source = entry.source;
         let (mut addresses, silent): (Vec<_>, Vec<_>) =
@@ -285,9 +295,7 @@ impl DialQueue {
     /// As [`Self::wakeup`], for [`Self::next_by`] with a rank for exactly these discovered peers.
     #[must_use]
     pub fn wakeup_by(&self, want: Want, now: Instant, is_ranked: impl Fn(Prospect<'_>) -> bool) -> Option<Instant> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| want.covers(entry.source))
+        self.wanted(want)
             .filter(|(peer_id, entry)| entry.source.is_known() || is_ranked(entry.prospect(peer_id)))
             .filter_map(|(peer_id, entry)| self.due_at(peer_id, entry, now))
             .min()
@@ -381,6 +389,7 @@ impl DialQueue {
                 if entry.is_some_and(|entry| entry.end_attempt(direction).is_connected()) {
                     return Duration::ZERO;
                 }
+                self.disengage(&peer_id);
                 self.back_off(peer_id, cause, now, rng)
             }
             Outcome::Gone { cause } => {
@@ -392,6 +401,7 @@ impl DialQueue {
                         self.peers.forget(&peer_id);
                     }
                 }
+                self.disengage(&peer_id);
                 self.back_off(peer_id, cause, now, rng)
             }
         }
@@ -447,19 +457,19 @@ impl DialQueue {
     /// Peers that wait or back off.
     #[must_use]
     pub fn queued(&self, now: Instant) -> usize {
-        self.entries.values().filter(|entry| !entry.is_connected() && !self.is_dialing(entry, now)).count()
+        self.entries.len() - self.engaged().filter(|entry| entry.is_connected() || self.is_dialing(entry, now)).count()
     }
 
     /// Attempts under way.
     #[must_use]
     pub fn dialing(&self, now: Instant) -> usize {
-        self.entries.values().filter(|entry| self.is_dialing(entry, now)).count()
+        self.engaged().filter(|entry| self.is_dialing(entry, now)).count()
     }
 
     /// Free places for discovered peers, those not counted that a fresh peer could take over.
     #[must_use]
     pub fn room(&self) -> usize {
-        self.config.capacity.saturating_sub(self.waiting_discovered().count())
+        self.config.capacity.saturating_sub(self.waiting_strangers())
     }
 
     /// Whether a fresh discovered peer would be taken in, if need be in the place of one that is missed less.
@@ -474,6 +484,7 @@ impl DialQueue {
         entry.end_attempt(direction);
         entry.proven = true;
         entry.connected_since.get_or_insert(now);
+        self.engaged.insert(peer_id);
     }
 
     fn back_off(&mut self, peer_id: PeerId, cause: Cause, now: Instant, rng: &mut impl Rng) -> Duration {
@@ -501,9 +512,7 @@ impl DialQueue {
     }
 
     fn best(&self, want: Want, now: Instant, rank: impl Fn(Prospect<'_>) -> Option<u32>) -> Option<PeerId> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| want.covers(entry.source))
+        self.wanted(want)
             .filter(|(peer_id, entry)| self.due_at(peer_id, entry, now).is_some_and(|due| due <= now))
             .filter_map(|(peer_id, entry)| {
                 let rank = if entry.source.is_known() { 0 } else { rank(entry.prospect(peer_id))? };
@@ -532,8 +541,29 @@ impl DialQueue {
         entry.dialing_since.is_some_and(|since| now < since + self.config.attempt_limit)
     }
 
-    fn known(&self) -> usize {
-        self.entries.values().filter(|entry| entry.source.is_known()).count()
+    /// Forgets that a peer is connected or dialled, unless it is.
+    fn disengage(&mut self, peer_id: &PeerId) {
+        if self.entries.get(peer_id).is_none_or(Entry::is_idle) {
+            self.engaged.remove(peer_id);
+        }
+    }
+
+    fn engaged(&self) -> impl Iterator<Item = &Entry> {
+        self.engaged.iter().filter_map(|peer_id| self.entries.get(peer_id))
+    }
+
+    fn wanted(&self, want: Want) -> impl Iterator<Item = (&PeerId, &Entry)> {
+        match want {
+            Want::Any => Either::Left(self.entries.iter()),
+            Want::KnownOnly => {
+                Either::Right(self.known.iter().filter_map(|peer_id| self.entries.get_key_value(peer_id)))
+            }
+        }
+    }
+
+    fn waiting_strangers(&self) -> usize {
+        let strangers = self.entries.len() - self.known.len();
+        strangers - self.engaged().filter(|entry| !entry.source.is_known()).count()
     }
 
     fn waiting_discovered(&self) -> impl Iterator<Item = (&PeerId, &Entry)> {
@@ -562,7 +592,7 @@ impl DialQueue {
 
     /// Restores the bound after a peer came back from an attempt or a session.
     fn shrink(&mut self) {
-        while self.waiting_discovered().count() > self.config.capacity {
+        while self.waiting_strangers() > self.config.capacity {
             let Some((peer_id, _)) = self.worst() else { return };
             self.entries.remove(&peer_id);
         }
@@ -579,6 +609,7 @@ impl Entry {
         Self {
             source,
             cover: Cover::default(),
+            net: None,
             proven: false,
             given: Vec::new(),
             learned: Vec::new(),
@@ -614,15 +645,19 @@ impl Entry {
         let list = if source.is_known() { &mut self.given } else { &mut self.learned };
         addresses.append(list);
         *list = unique(addresses);
+        self.net = list.first().and_then(NetGroup::of);
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.is_connected() && self.dialing_since.is_none()
     }
 
     fn is_idle_stranger(&self) -> bool {
-        !self.source.is_known() && !self.is_connected() && self.dialing_since.is_none()
+        !self.source.is_known() && self.is_idle()
     }
 
     fn prospect<'a>(&'a self, peer_id: &'a PeerId) -> Prospect<'a> {
-        let address = self.given.first().or_else(|| self.learned.first());
-        Prospect { peer_id, source: self.source, cover: self.cover, proven: self.proven, address }
+        Prospect { peer_id, source: self.source, cover: self.cover, proven: self.proven, net: self.net }
     }
 
     /// Greatest first: known peers in the order of their last failure, discovered ones by rank, failures, freshness.
@@ -634,15 +669,6 @@ impl Entry {
                 let rank = rank.checked_shr(self.failures).unwrap_or(0);
                 (1, rank, Reverse(self.failures), Reverse(u64::MAX - self.order))
             }
-        }
-    }
-}
-
-impl Want {
-    const fn covers(self, source: Source) -> bool {
-        match self {
-            Self::Any => true,
-            Self::KnownOnly => source.is_known(),
         }
     }
 }

@@ -144,11 +144,12 @@ impl<'a> Draft<'a> {
         // beyond the reserve even thin subnets protect nobody, or claims would hold every place
         let spare_thin = self.stay.len() <= self.limits.target.saturating_add(self.limits.reserved_needed);
         let (nets, clients) = self.shares();
+        let tight = self.coverage.tight();
         let use_of = |resident: &Resident| {
             let lagging = resident.head_slot.0.saturating_add(LAGGING_SLOTS) < best_head.0;
             let net = resident.net.and_then(|net| nets.get(&net)).copied().unwrap_or(1);
             let client = clients.get(&resident.client).copied().unwrap_or(1);
-            (self.coverage.worth(resident.cover), lagging, net, client)
+            ((tight & resident.cover).count(), lagging, net, client)
         };
         let (index, (_, lagging, net, client)) = (0..self.stay.len())
             .filter(|index| may_go(self.stay[*index]))

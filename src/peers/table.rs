@@ -69,6 +69,9 @@ pub struct Peers<C> {
     local: PeerId,
     limits: Limits,
     peers: BTreeMap<PeerId, Peer<C>>,
+    counts: Counts,
+    /// No timer is due before this; a timer that was put off since may make it too early.
+    quiet_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -81,7 +84,7 @@ impl<C: Copy + Eq> Peers<C> {
     /// An empty table of the node with this identity.
     #[must_use]
     pub fn new(local: PeerId, limits: Limits) -> Self {
-        Self { local, limits, peers: BTreeMap::new() }
+        Self { local, limits, peers: BTreeMap::new(), counts: Counts::default(), quiet_until: None }
     }
 
     /// Takes a peer in, unless it is connected already in a better way or no place is left.
@@ -111,7 +114,9 @@ impl<C: Copy + Eq> Peers<C> {
             },
         };
         let timers = Timers::new(record.direction, record.ready_at);
+        self.hasten(timers.wakeup());
         self.peers.insert(record.peer_id, Peer { record, timers });
+        self.count();
         admission
     }
 
@@ -131,7 +136,9 @@ impl<C: Copy + Eq> Peers<C> {
     /// Takes a peer out when its connection closed; `None` if the table holds another connection, or none.
     pub fn remove(&mut self, peer_id: &PeerId, connection: C) -> Option<PeerRecord<C>> {
         self.get(peer_id).filter(|held| held.connection == connection)?;
-        self.peers.remove(peer_id).map(|peer| peer.record)
+        let peer = self.peers.remove(peer_id)?;
+        self.count();
+        Some(peer.record)
     }
 
     /// Notes a status, asked for or received.
@@ -158,6 +165,8 @@ impl<C: Copy + Eq> Peers<C> {
         let Some(peer) = self.peers.get_mut(peer_id) else { return false };
         let behind = peer.record.metadata.as_ref().is_none_or(|held| held.seq_number < seq_number);
         peer.timers.on_ping(now, behind);
+        let wakeup = peer.timers.wakeup();
+        self.hasten(wakeup);
         behind
     }
 
@@ -171,6 +180,7 @@ impl<C: Copy + Eq> Peers<C> {
         for peer in self.peers.values_mut().filter(|peer| stale(&peer.record.status)) {
             peer.timers.hasten_status(now + STATUS_SPREAD.mul_f64(rng.random_range(0.0..=1.0)));
         }
+        self.look_around();
     }
 
     /// Pings everyone now and gives up whoever does not answer that one ping: many connections may be dead.
@@ -178,24 +188,28 @@ impl<C: Copy + Eq> Peers<C> {
         for peer in self.peers.values_mut() {
             peer.timers.probe(now);
         }
+        self.look_around();
     }
 
     /// Everything that is due now, in order of peer id; it counts as asked for.
     #[must_use = "what is returned counts as asked for"]
     pub fn due_upkeep(&mut self, now: Instant) -> Vec<Upkeep<C>> {
-        self.peers
-            .iter_mut()
-            .flat_map(|(peer_id, peer)| {
-                let connection = peer.record.connection;
-                peer.timers.due(now).map(move |action| Upkeep { peer_id: *peer_id, connection, action })
-            })
-            .collect()
+        if self.quiet_until.is_none_or(|until| now < until) {
+            return Vec::new();
+        }
+        let mut due = Vec::new();
+        for (peer_id, Peer { record, timers }) in &mut self.peers {
+            let upkeep = |action| Upkeep { peer_id: *peer_id, connection: record.connection, action };
+            due.extend(timers.due(now).map(upkeep));
+        }
+        self.look_around();
+        due
     }
 
-    /// When [`Self::due_upkeep`] has something to say; `None` without peers.
+    /// When [`Self::due_upkeep`] may have something to say; `None` without peers.
     #[must_use]
     pub fn wakeup(&self) -> Option<Instant> {
-        self.peers.values().map(|peer| peer.timers.wakeup()).min()
+        self.quiet_until.filter(|_| !self.peers.is_empty())
     }
 
     /// One ready peer.
@@ -211,15 +225,27 @@ impl<C: Copy + Eq> Peers<C> {
 
     /// Ready peers by direction.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        let inbound = self.iter().filter(|held| held.direction == Direction::Inbound).count();
-        Counts { inbound, outbound: self.peers.len() - inbound }
+    pub const fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// The limits in force.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    fn count(&mut self) {
+        let inbound = self.iter().filter(|held| held.direction == Direction::Inbound).count();
+        self.counts = Counts { inbound, outbound: self.peers.len() - inbound };
+    }
+
+    fn hasten(&mut self, wakeup: Instant) {
+        self.quiet_until = Some(self.quiet_until.map_or(wakeup, |until| until.min(wakeup)));
+    }
+
+    fn look_around(&mut self) {
+        self.quiet_until = self.peers.values().map(|peer| peer.timers.wakeup()).min();
     }
 
     fn prefers(&self, new: &PeerRecord<C>, held: &PeerRecord<C>) -> bool {
