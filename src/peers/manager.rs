@@ -19,8 +19,8 @@ pub use action::{Action, Census, PeerState};
 use super::{
     Admission, BanChange, BanTarget, BootstrapCheck, BootstrapFailure, Candidate, Cause, Cover, CoverTargets, Coverage,
     DialQueue, DialQueueConfig, DialState, Exceeded, IpGroup, Limits, Misbehaviour, Need, NetGroup, Outcome,
-    PeerRecord, Peers, Prospect, Pruner, Pushed, Resident, Scores, Seat, Source, Standing, Suspect, SuspectChange,
-    Suspicion, Upkeep, Want,
+    PeerRecord, Peers, Pruner, Pushed, Resident, Scores, Seat, Source, Standing, Suspect, SuspectChange, Suspicion,
+    Upkeep, Want,
 };
 use crate::types::{Direction, GoodbyeReason, MetaData, Multiaddr, NodeId, PeerId, StatusMessage};
 
@@ -55,8 +55,8 @@ pub struct PeerManager<C> {
     suspect: Suspect,
     pruner: Pruner,
     bootstrap: Option<BootstrapCheck>,
-    /// What each ready peer covers.
-    covers: BTreeMap<PeerId, Cover>,
+    /// What the choice of others depends on, of each ready peer.
+    traits: BTreeMap<PeerId, Traits>,
     wanted: Cover,
     need: Need,
     next_lookup: Instant,
@@ -79,7 +79,7 @@ impl<C: Copy + Eq> PeerManager<C> {
             suspect: Suspect::default(),
             pruner: Pruner::new(now),
             bootstrap: None,
-            covers: BTreeMap::new(),
+            traits: BTreeMap::new(),
             wanted: Cover::default(),
             need: Need::default(),
             next_lookup: now,
@@ -161,11 +161,12 @@ impl<C: Copy + Eq> PeerManager<C> {
             return Admission::Refused(Exceeded::Banned);
         }
         let cover = self.cover_of(&record);
+        let traits = Traits { cover, net: NetGroup::of(&record.address) };
         let admission = self.table.try_seat(record, self.seat(known, cover));
         match admission {
             Admission::Accepted | Admission::Replaced { .. } => {
                 self.leaving.remove(&peer_id);
-                self.covers.insert(peer_id, cover);
+                self.traits.insert(peer_id, traits);
                 self.count_cover();
             }
             Admission::Duplicate | Admission::Refused(_) => {}
@@ -177,7 +178,7 @@ impl<C: Copy + Eq> PeerManager<C> {
     pub fn remove(&mut self, peer_id: &PeerId, connection: C) -> Option<PeerRecord<C>> {
         let record = self.table.remove(peer_id, connection)?;
         self.leaving.remove(peer_id);
-        self.covers.remove(peer_id);
+        self.traits.remove(peer_id);
         self.count_cover();
         Some(record)
     }
@@ -231,7 +232,9 @@ impl<C: Copy + Eq> PeerManager<C> {
         self.table.on_metadata(peer_id, metadata);
         if let Some(record) = self.table.get(peer_id) {
             let cover = self.cover_of(record);
-            self.covers.insert(*peer_id, cover);
+            if let Some(traits) = self.traits.get_mut(peer_id) {
+                traits.cover = cover;
+            }
             self.count_cover();
         }
     }
@@ -489,17 +492,17 @@ impl<C: Copy + Eq> PeerManager<C> {
 
     fn next_dial(&mut self, now: Instant) -> Option<Candidate> {
         let aim = self.aim(now)?;
-        let (need, nets) = (self.need, self.nets());
-        let rank = |prospect: Prospect<'_>| {
-            let need = need.rank(prospect.cover);
-            let diverse = prospect.address.and_then(NetGroup::of).is_none_or(|net| !nets.contains(&net));
-            let rank = need * RANK_NEED + u32::from(prospect.proven) * RANK_PROVEN + u32::from(diverse) * RANK_DIVERSE;
-            (aim != Aim::Needed || need > 0).then_some(rank)
-        };
-        match aim {
-            Aim::Known => self.queue.next(Want::KnownOnly, now),
-            Aim::Anyone | Aim::Needed => self.queue.next_by(Want::Any, now, rank),
+        if aim == Aim::Known {
+            return self.queue.next(Want::KnownOnly, now);
         }
+        let need = self.need;
+        let nets: BTreeSet<_> = self.traits.values().filter_map(|traits| traits.net).collect();
+        self.queue.next_by(Want::Any, now, |prospect| {
+            let need = need.rank(prospect.cover);
+            let diverse = prospect.net.is_none_or(|net| !nets.contains(&net));
+            let rank = need * RANK_NEED + u32::from(prospect.proven) * RANK_PROVEN + u32::from(diverse) * RANK_DIVERSE;
+            (aim == Aim::Anyone || need > 0).then_some(rank)
+        })
     }
 
     fn next_lookup(&mut self, now: Instant) -> Option<Cover> {
@@ -507,12 +510,9 @@ impl<C: Copy + Eq> PeerManager<C> {
             return None;
         }
         self.next_lookup = now + LOOKUP_EVERY;
-        let helpful = self.queue.waiting(now).filter(|prospect| self.need.rank(prospect.cover) > 0);
-        (helpful.take(ENOUGH_HELPFUL).count() < ENOUGH_HELPFUL).then(|| self.need.urgent())
-    }
-
-    fn nets(&self) -> BTreeSet<NetGroup> {
-        self.table.iter().filter_map(|record| NetGroup::of(&record.address)).collect()
+        let urgent = self.need.urgent();
+        let helpful = self.queue.waiting(now).filter(|prospect| !(prospect.cover & urgent).is_empty());
+        (helpful.take(ENOUGH_HELPFUL).count() < ENOUGH_HELPFUL).then_some(urgent)
     }
 
     // --- coverage
@@ -524,8 +524,8 @@ impl<C: Copy + Eq> PeerManager<C> {
     }
 
     fn coverage(&self) -> Coverage {
-        let stay = self.covers.iter().filter(|(peer_id, _)| !self.leaving.contains(*peer_id));
-        Coverage::new(self.wanted, self.config.cover_targets, stay.map(|(_, cover)| *cover))
+        let stay = self.traits.iter().filter(|(peer_id, _)| !self.leaving.contains(*peer_id));
+        Coverage::new(self.wanted, self.config.cover_targets, stay.map(|(_, traits)| traits.cover))
     }
 
     fn count_cover(&mut self) {
@@ -560,7 +560,7 @@ impl<C: Copy + Eq> PeerManager<C> {
                 // somebody may vouch for it only now
                 known: record.known || self.is_known(&record.peer_id),
                 score: self.scores.score(&record.peer_id, now),
-                cover: self.covers.get(&record.peer_id).copied().unwrap_or_default(),
+                cover: self.traits.get(&record.peer_id).map(|traits| traits.cover).unwrap_or_default(),
                 client: record.client,
                 net: NetGroup::of(&record.address),
                 head_slot: record.status.head_slot,
@@ -664,6 +664,13 @@ impl<C: Copy + Eq> PeerManager<C> {
     }
 }
 
+/// What the choice of others depends on, of a ready peer.
+#[derive(Clone, Copy, Debug)]
+struct Traits {
+    cover: Cover,
+    net: Option<NetGroup>,
+}
+
 /// Whom the next dial is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Aim {
@@ -682,10 +689,10 @@ const PROBES: usize = 4;
 const NEEDED_DIALS: usize = 8;
 
 /// The least time between two lookups for what is missing.
-const LOOKUP_EVERY: Duration = Duration::from_secs(10);
+const LOOKUP_EVERY: Duration = Duration::from_secs(5);
 
-/// Candidates in the queue that help, beyond which no lookup is needed.
-const ENOUGH_HELPFUL: usize = 16;
+/// Candidates in the queue that help, beyond which no lookup is needed: two or three of them are alive.
+const ENOUGH_HELPFUL: usize = 8;
 
 /// One subnet or column that is thin weighs as much as having been ready before, and a failure halves all of it.
 const RANK_NEED: u32 = 64;

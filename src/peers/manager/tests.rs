@@ -250,7 +250,7 @@ impl World {
         assert!(self.dialing.len() <= limits.max_pending_outbound);
         assert_eq!(counts.total(), self.ready.len());
         assert!(self.manager.scores().len() <= 16 && self.manager.shaking.len() <= limits.max_pending_inbound);
-        assert!(self.manager.leaving.len() <= counts.total() && self.manager.covers.len() == counts.total());
+        assert!(self.manager.leaving.len() <= counts.total() && self.manager.traits.len() == counts.total());
         let bans: BTreeSet<_> = self.manager.scores().bans().map(|(peer_id, _)| number(peer_id)).collect();
         for n in 1..PEERS {
             let state = self.manager.state(&peer(n), self.now);
@@ -262,8 +262,7 @@ impl World {
                     assert!(self.now < until && until <= self.now + super::super::LONGEST_BAN, "peer {n}");
                 }
                 Some(PeerState::BackingOff { until }) => assert!(until > self.now, "peer {n}"),
-                Some(PeerState::Connecting) => {}
-                Some(PeerState::Waiting | PeerState::Connected | PeerState::Ready) | None => {}
+                Some(PeerState::Waiting | PeerState::Connecting | PeerState::Connected | PeerState::Ready) | None => {}
             }
         }
     }
