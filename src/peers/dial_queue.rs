@@ -160,6 +160,8 @@ pub struct DialQueue {
     known: BTreeSet<PeerId>,
     /// Those of the entries that are connected, or were dialled and had no outcome yet.
     engaged: BTreeSet<PeerId>,
+    /// Those of the engaged that were dialled and had no outcome yet.
+    dialled: BTreeSet<PeerId>,
     peers: Backoffs<PeerId>,
     addresses: Backoffs<Multiaddr>,
     /// Orders entries by the time of their last push or failure.
@@ -198,6 +200,7 @@ impl DialQueue {
             entries: BTreeMap::new(),
             known: BTreeSet::new(),
             engaged: BTreeSet::new(),
+            dialled: BTreeSet::new(),
             peers: Backoffs::new(config.backoff_capacity),
             addresses: Backoffs::new(config.backoff_capacity),
             counter: 0,
@@ -276,6 +279,7 @@ impl DialQueue {
         let entry = self.entries.get_mut(&peer_id)?;
         entry.dialing_since = Some(now);
         self.engaged.insert(peer_id);
+        self.dialled.insert(peer_id);
         self.retried_known = entry.is_retry();
         let source = entry.source;
         let (mut addresses, silent): (Vec<_>, Vec<_>) =
@@ -385,8 +389,8 @@ impl DialQueue {
                 Duration::ZERO
             }
             Outcome::Failed { direction, cause } => {
-                let entry = self.entries.get_mut(&peer_id);
-                if entry.is_some_and(|entry| entry.end_attempt(direction).is_connected()) {
+                self.end_attempt(&peer_id, direction);
+                if self.entries.get(&peer_id).is_some_and(Entry::is_connected) {
                     return Duration::ZERO;
                 }
                 self.disengage(&peer_id);
@@ -457,13 +461,15 @@ impl DialQueue {
     /// Peers that wait or back off.
     #[must_use]
     pub fn queued(&self, now: Instant) -> usize {
-        self.entries.len() - self.engaged().filter(|entry| entry.is_connected() || self.is_dialing(entry, now)).count()
+        let engaged = self.engaged.iter().filter_map(|peer_id| self.entries.get(peer_id));
+        self.entries.len() - engaged.filter(|entry| entry.is_connected() || self.is_dialing(entry, now)).count()
     }
 
     /// Attempts under way.
     #[must_use]
     pub fn dialing(&self, now: Instant) -> usize {
-        self.engaged().filter(|entry| self.is_dialing(entry, now)).count()
+        let dialled = self.dialled.iter().filter_map(|peer_id| self.entries.get(peer_id));
+        dialled.filter(|entry| self.is_dialing(entry, now)).count()
     }
 
     /// Free places for discovered peers, those not counted that a fresh peer could take over.
@@ -480,8 +486,8 @@ impl DialQueue {
 
     fn on_ready(&mut self, peer_id: PeerId, direction: Direction, now: Instant) {
         let order = self.next_order();
+        self.end_attempt(&peer_id, direction);
         let entry = self.entries.entry(peer_id).or_insert_with(|| Entry::new(Source::Discovered, now, order));
-        entry.end_attempt(direction);
         entry.proven = true;
         entry.connected_since.get_or_insert(now);
         self.engaged.insert(peer_id);
@@ -548,8 +554,13 @@ impl DialQueue {
         }
     }
 
-    fn engaged(&self) -> impl Iterator<Item = &Entry> {
-        self.engaged.iter().filter_map(|peer_id| self.entries.get(peer_id))
+    fn end_attempt(&mut self, peer_id: &PeerId, direction: Direction) {
+        if direction == Direction::Outbound {
+            self.dialled.remove(peer_id);
+            if let Some(entry) = self.entries.get_mut(peer_id) {
+                entry.dialing_since = None;
+            }
+        }
     }
 
     fn wanted(&self, want: Want) -> impl Iterator<Item = (&PeerId, &Entry)> {
@@ -563,7 +574,7 @@ impl DialQueue {
 
     fn waiting_strangers(&self) -> usize {
         let strangers = self.entries.len() - self.known.len();
-        strangers - self.engaged().filter(|entry| !entry.source.is_known()).count()
+        strangers - self.engaged.difference(&self.known).count()
     }
 
     fn waiting_discovered(&self) -> impl Iterator<Item = (&PeerId, &Entry)> {
@@ -627,13 +638,6 @@ impl Entry {
 
     fn is_retry(&self) -> bool {
         self.source.is_known() && self.failures > 0
-    }
-
-    fn end_attempt(&mut self, direction: Direction) -> &Self {
-        if direction == Direction::Outbound {
-            self.dialing_since = None;
-        }
-        self
     }
 
     fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
