@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::network::{Answer, Network, RECORDS, columns, node_id, number, peer_id, unanswered};
 
 /// How long one lookup takes.
-const LOOKUP: Duration = Duration::from_secs(3);
+pub(crate) const LOOKUP: Duration = Duration::from_secs(3);
 const SLOT: Duration = Duration::from_secs(12);
 /// A stranger dials us this often.
 const INBOUND_EVERY: Duration = Duration::from_secs(20);
