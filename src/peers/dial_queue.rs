@@ -472,6 +472,13 @@ impl DialQueue {
         dialled.filter(|entry| self.is_dialing(entry, now)).count()
     }
 
+    /// Attempts at discovered peers under way.
+    #[must_use]
+    pub fn dialing_discovered(&self, now: Instant) -> usize {
+        let dialled = self.dialled.difference(&self.known).filter_map(|peer_id| self.entries.get(peer_id));
+        dialled.filter(|entry| self.is_dialing(entry, now)).count()
+    }
+
     /// Free places for discovered peers, those not counted that a fresh peer could take over.
     #[must_use]
     pub fn room(&self) -> usize {
@@ -504,7 +511,9 @@ impl DialQueue {
             }
             if source.is_known() {
                 entry.order = order;
-            } else if entry.failures >= self.config.max_failures || entry.addresses().next().is_none() {
+            } else if entry.is_idle()
+                && (entry.failures >= self.config.max_failures || entry.addresses().next().is_none())
+            {
                 self.entries.remove(&peer_id);
             } else {
                 self.shrink();
