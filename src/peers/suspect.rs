@@ -55,8 +55,8 @@ pub struct Suspect {
     /// When the wall clock was last looked at, and what it said in milliseconds.
     clock: Option<(Instant, u64)>,
     verdict: Option<Verdict>,
-    /// Nobody is suspected of seeing others wrong again before this.
-    trust_eyes_until: Option<Instant>,
+    /// What others can feign is not believed again before this.
+    not_again_before: BTreeMap<Suspicion, Instant>,
     changes: VecDeque<SuspectChange>,
 }
 
@@ -70,6 +70,16 @@ impl Suspicion {
             Self::PeersFaulty => "peers_faulty",
             Self::ClockJumped => "clock_jumped",
             Self::Stalled => "stalled",
+        }
+    }
+
+    /// How long it is not believed again: whoever holds a share of our places can feign what peers do together, and
+    /// would have its penalties and back-offs forgiven each time.
+    const fn pause(self) -> Duration {
+        match self {
+            Self::PeersLost => Duration::from_secs(300),
+            Self::PeersFaulty => Duration::from_secs(600),
+            Self::DialsUnanswered | Self::ClockJumped | Self::Stalled => Duration::ZERO,
         }
     }
 
@@ -87,7 +97,7 @@ impl Suspect {
     pub fn on_alive(&mut self, now: Instant) {
         self.unanswered.clear();
         if self.verdict.is_some_and(|verdict| verdict.cause.ends_with_life() && verdict.noticed < now) {
-            self.end();
+            self.end(now);
         }
     }
 
@@ -117,8 +127,7 @@ impl Suspect {
         if self.faulty.len() < MOST_REMEMBERED || self.faulty.contains_key(&peer_id) {
             self.faulty.insert(peer_id, now);
         }
-        let trust_eyes = self.trust_eyes_until.is_some_and(|until| now < until);
-        if !trust_eyes && self.faulty.len() >= ready.div_ceil(2).max(LEAST_FAULTY) {
+        if self.faulty.len() >= ready.div_ceil(2).max(LEAST_FAULTY) {
             let since = self.faulty.values().min().copied().unwrap_or(now);
             self.begin(Suspicion::PeersFaulty, since, now);
         }
@@ -147,8 +156,7 @@ impl Suspect {
     #[must_use = "a change is handed out once"]
     pub fn poll(&mut self, now: Instant) -> Option<SuspectChange> {
         if self.faulty_over().is_some_and(|over| over <= now) {
-            self.trust_eyes_until = Some(now + TRUST_EYES);
-            self.end();
+            self.end(now);
         }
         self.changes.pop_front()
     }
@@ -164,15 +172,17 @@ impl Suspect {
     }
 
     fn begin(&mut self, cause: Suspicion, since: Instant, now: Instant) {
-        if self.verdict.is_none() {
+        let again = self.not_again_before.get(&cause).is_none_or(|until| *until <= now);
+        if self.verdict.is_none() && again {
             let verdict = Verdict { cause, since, noticed: now };
             self.verdict = Some(verdict);
             self.changes.push_back(SuspectChange::Began(verdict));
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, now: Instant) {
         if let Some(verdict) = self.verdict.take() {
+            self.not_again_before.insert(verdict.cause, now + verdict.cause.pause());
             self.unanswered.clear();
             self.lost.clear();
             self.faulty.clear();
@@ -207,9 +217,6 @@ pub const FAULT_WINDOW: Duration = Duration::from_secs(60);
 
 /// Three peers may be of one broken version.
 const LEAST_FAULTY: usize = 4;
-
-/// Whoever makes half of our peers cannot shield them for longer than one minute in eleven.
-const TRUST_EYES: Duration = Duration::from_secs(600);
 
 /// Clocks are slewed by less than 0.1 %, and stepped by NTP by less than a second as a rule.
 const CLOCK_JUMP_MS: u64 = 10_000;
@@ -284,6 +291,22 @@ mod tests {
         assert_eq!(suspect.verdict(), None);
         suspect.on_lost(42, start + seconds(9));
         assert_eq!(suspect.verdict().unwrap().cause, Suspicion::PeersLost);
+    }
+
+    #[test]
+    fn peers_that_leave_together_again_and_again_are_believed_once_in_five_minutes() {
+        let start = Instant::now();
+        let mut suspect = Suspect::default();
+        let mut verdicts = 0;
+        for n in 0..60 {
+            let now = start + seconds(n * 10);
+            for remaining in (4..10).rev() {
+                suspect.on_lost(remaining, now);
+            }
+            suspect.on_alive(now + seconds(1));
+            verdicts += causes(&mut suspect, now).iter().filter(|(began, _)| *began).count();
+        }
+        assert_eq!(verdicts, 2);
     }
 
     #[test]
