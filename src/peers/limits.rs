@@ -111,8 +111,8 @@ impl Limits {
         }
     }
 
-    /// Fits the pending attempts to the files that the process may open: at most a quarter of what the ready peers
-    /// and [`FILES_FOR_THE_REST`] leave, half for either direction; at least one each, and no more than before.
+    /// Fits the pending attempts to the files that the process may open: at most a quarter of what the ready peers and
+    /// 128 files for everything else leave, half for either direction; at least one each, and no more than before.
     #[must_use]
     pub fn with_open_files(self, open_files: u64) -> Self {
         let open_files = usize::try_from(open_files).unwrap_or(usize::MAX);

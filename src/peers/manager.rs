@@ -341,13 +341,8 @@ impl<C: Copy + Eq> PeerManager<C> {
         if self.pruner.wakeup() <= now {
             self.prune(now);
         }
-        if self.due.is_empty() {
-            self.due.extend(self.table.due_upkeep(now).into_iter().map(Action::Upkeep));
-        }
-        while let Some(action) = self.due.pop_front() {
-            if self.still_holds(&action) {
-                return Some(action);
-            }
+        if let Some(action) = self.next_due(now) {
+            return Some(action);
         }
         if let Some(report) = self.bootstrap.as_mut().and_then(|check| check.due_report(now)) {
             return Some(Action::BootstrapFailed(report));
@@ -468,15 +463,30 @@ impl<C: Copy + Eq> PeerManager<C> {
         self.queue.source(peer_id) == Some(Source::BootNode)
     }
 
+    /// The next leave to take or errand to run; what lost its connection meanwhile is left out.
+    fn next_due(&mut self, now: Instant) -> Option<Action<C>> {
+        loop {
+            while let Some(action) = self.due.pop_front() {
+                if self.still_holds(&action) {
+                    return Some(action);
+                }
+            }
+            self.due.extend(self.table.due_upkeep(now).into_iter().map(Action::Upkeep));
+            if self.due.is_empty() {
+                return None;
+            }
+        }
+    }
+
     // --- dialling
 
-    /// Whom to dial next, if anyone.
+    /// Whom to dial next, if anyone. Known peers that are dead take no dial from discovered ones, unless all are in use.
     fn aim(&self, now: Instant) -> Option<Aim> {
         let limits = self.limits();
-        let (counts, dialing) = (self.table.counts(), self.queue.dialing(now));
-        if dialing >= limits.max_pending_outbound {
+        if self.queue.dialing(now) >= limits.max_pending_outbound {
             return None;
         }
+        let (counts, dialing) = (self.table.counts(), self.queue.dialing_discovered(now));
         let offline = self.suspect.verdict().is_some_and(|verdict| verdict.cause != Suspicion::PeersFaulty);
         if offline && dialing >= PROBES {
             return Some(Aim::Known);
@@ -498,7 +508,7 @@ impl<C: Copy + Eq> PeerManager<C> {
         let need = self.need;
         let nets: BTreeSet<_> = self.traits.values().filter_map(|traits| traits.net).collect();
         self.queue.next_by(Want::Any, now, |prospect| {
-            let need = need.rank(prospect.cover);
+            let need = need.rank(prospect.cover).min(MOST_NEED);
             let diverse = prospect.net.is_none_or(|net| !nets.contains(&net));
             let rank = need * RANK_NEED + u32::from(prospect.proven) * RANK_PROVEN + u32::from(diverse) * RANK_DIVERSE;
             (aim == Aim::Anyone || need > 0).then_some(rank)
@@ -700,3 +710,6 @@ const RANK_NEED: u32 = 64;
 const RANK_PROVEN: u32 = 64;
 /// A network that no ready peer is in.
 const RANK_DIVERSE: u32 = 16;
+
+/// No record ranks higher for its need, whatever it claims: four subnets that nobody covers.
+const MOST_NEED: u32 = 16;

@@ -410,3 +410,92 @@ fn a_peer_that_covers_what_is_missing_finds_a_place_when_all_are_taken() {
     world.admit(2, Direction::Inbound);
     assert!(world.ready.contains_key(&2));
 }
+
+/// A manager of target 100 with 30 outbound and 30 inbound peers that have been here for a while.
+fn honest() -> World {
+    let mut world = World::new();
+    let config = ManagerConfig { limits: Limits::for_target(100), queue: DialQueueConfig::default(), ..config() };
+    world.manager = PeerManager::new(peer(0), config, world.now);
+    for n in 1..=60 {
+        world.admit(n, if n % 2 == 0 { Direction::Outbound } else { Direction::Inbound });
+    }
+    for _ in 0..6 {
+        world.pass(10);
+        for n in 1..=60 {
+            world.say(n);
+        }
+    }
+    world.act();
+    world
+}
+
+#[test]
+fn five_hundred_strangers_from_one_address_get_five_places() {
+    let mut world = honest();
+    let there: Multiaddr = "/ip4/9.9.9.9/tcp/9000".parse().unwrap();
+    for n in 1_000..1_500 {
+        if world.manager.check(Direction::Inbound, &peer(n), &there).is_ok() {
+            let stranger =
+                PeerRecord { address: there.clone(), ..record(n, u64::from(n), Direction::Inbound, world.now) };
+            assert_eq!(world.manager.try_admit(stranger), Admission::Accepted);
+            world.outcome(n, Outcome::Ready { direction: Direction::Inbound }, Cause::Local);
+            world.ready.insert(n, u64::from(n));
+        }
+    }
+    assert_eq!(world.ready.len(), 65);
+}
+
+#[test]
+fn a_flood_from_everywhere_leaves_honest_peers_outbound_dials_and_known_peers_their_places() {
+    let mut world = honest();
+    for round in 0..10 {
+        for n in 1_000..1_500 {
+            world.dialled_by(n + round * 500);
+        }
+        assert!(world.ready.len() <= world.manager.limits().max_total);
+        world.push(100, Source::Discovered);
+        world.pass(30);
+        for n in world.ready.keys().copied().collect::<Vec<_>>() {
+            world.say(n);
+        }
+        world.act();
+    }
+    assert_eq!(world.ready.len(), 100);
+    assert!((1..=60).all(|n| world.ready.contains_key(&n)), "an honest peer lost its place");
+    world.push(9_000, Source::KnownPeer);
+    world.act();
+    assert!(world.dialing.contains_key(&9_000));
+    world.dialing.remove(&9_000);
+    world.admit(9_000, Direction::Outbound);
+    assert!(world.ready.contains_key(&9_000));
+}
+
+#[test]
+fn churned_identities_leave_nothing_behind() {
+    let mut world = honest();
+    let before = world.manager.queue().len();
+    for n in 1_000..9_000 {
+        world.dialled_by(n);
+        world.manager.on_misbehaviour(peer(n), HIGH, Some(&address(n)), world.now);
+        world.hang_up(n, Cause::Closed);
+        world.act();
+    }
+    assert_eq!(world.manager.queue().len(), before);
+    assert!(world.manager.scores().len() <= 16 && world.manager.traits.len() == 60);
+    assert_eq!(world.manager.shaking.len(), 0);
+}
+
+#[test]
+fn dead_known_peers_take_no_dials_from_discovered_ones() {
+    let mut world = World::new();
+    for n in 1..=6 {
+        world.push(n, Source::BootNode);
+    }
+    world.act();
+    assert_eq!(world.dialing.len(), 6);
+    for n in 10..30 {
+        world.push(n, Source::Discovered);
+    }
+    world.act();
+    assert!(world.dialing.len() >= 6 + 8, "{}", world.dialing.len());
+}
