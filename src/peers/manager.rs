@@ -22,7 +22,7 @@ use super::{
     PeerRecord, Peers, Pruner, Pushed, Resident, Scores, Seat, Source, Standing, Suspect, SuspectChange, Suspicion,
     Upkeep, Want,
 };
-use crate::types::{Direction, GoodbyeReason, MetaData, Multiaddr, NodeId, PeerId, StatusMessage};
+use crate::types::{Direction, GoodbyeReason, MetaData, Multiaddr, NodeId, PeerId, StatusMessage, peer_node_id};
 
 /// Computes the columns of a node id with a custody group count, one bit each.
 pub type Custody = fn(&NodeId, u64) -> u128;
@@ -529,8 +529,9 @@ impl<C: Copy + Eq> PeerManager<C> {
 
     fn cover_of(&self, record: &PeerRecord<C>) -> Cover {
         let Some(metadata) = &record.metadata else { return Cover::default() };
-        let custody = record.node_id.as_ref().zip(metadata.custody_group_count);
-        Cover::of_metadata(metadata, custody.map_or(0, |(node_id, count)| (self.config.custody)(node_id, count)))
+        let node_id = || record.node_id.or_else(|| peer_node_id(&record.peer_id));
+        let custody = metadata.custody_group_count.and_then(|count| Some((node_id()?, count)));
+        Cover::of_metadata(metadata, custody.map_or(0, |(node_id, count)| (self.config.custody)(&node_id, count)))
     }
 
     fn coverage(&self) -> Coverage {

@@ -13,7 +13,7 @@ mod wire;
 
 pub use chain::{Epoch, ForkDigest, ForkName, ForkVersion, Root, SLOTS_PER_EPOCH, Slot};
 pub use gossip::{GossipTopic, MessageId, TopicKind, TopicName, UnknownTopic};
-pub use known_peer::{KnownPeer, KnownPeerError, enr_peer_id};
+pub use known_peer::{KnownPeer, KnownPeerError, enr_peer_id, peer_node_id};
 pub use libp2p::{Multiaddr, PeerId};
 pub use peer::{Client, Direction, Muxer, Transport};
 pub use wire::{Attnets, EnrForkId, GoodbyeReason, MetaData, StatusMessage, Syncnets};
