@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use beacond::peers::{
     Action, Admission, Cause, Cover, CoverTargets, Coverage, DialQueueConfig, ManagerConfig, NetGroup, Outcome,
-    PeerManager, Pruner, Resident, Source,
+    PeerManager, Pruner, Removal, Resident, Source,
 };
 use beacond::types::{Direction, Slot};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -40,7 +40,7 @@ fn manager(network: &Network, capacity: usize, now: Instant) -> PeerManager<u64>
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for n in 0..READY {
         let direction = if n % 2 == 0 { Direction::Inbound } else { Direction::Outbound };
-        let admission = manager.try_admit(record(network, n, u64::from(n), direction, Slot(0), now));
+        let admission = manager.try_admit(record(network, n, u64::from(n), direction, Slot(0), now), now);
         assert_eq!(admission, Admission::Accepted, "peer {n}");
         manager.on_outcome(peer_id(n), Outcome::Ready { direction }, now, &mut rng);
     }
@@ -85,7 +85,7 @@ fn one_dial(c: &mut Criterion) {
         let mut manager = manager(&network, capacity, now);
         fill(&mut manager, &network, now);
         // one below the target: dialling goes on
-        manager.remove(&peer_id(1), 1);
+        assert!(matches!(manager.remove(&peer_id(1), 1), Removal::Gone(_)));
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         manager.on_outcome(peer_id(1), Outcome::Gone { cause: Cause::ShutDown }, now, &mut rng);
         let failed = Outcome::Failed { direction: Direction::Outbound, cause: Cause::Local };

@@ -17,7 +17,7 @@
 //! becomes a back-off. Inbound connections join at `initialize_connection`.
 //!
 //! Gossip runs beside that loop. The router, inside the swarm, hands the first copy of every message to the judges'
-//! threads, each with a verdict that is owed; the rules of [`gossip::topics`] say reject or ignore, a
+//! threads, each with a verdict that is owed; the rules of `gossip::topics` say reject or ignore, a
 //! [`Juror`](gossip::Juror) may say accept where a state would be needed, and the verdict goes back to the router. What
 //! the node takes part in at an epoch is one [`Plan`](gossip::Plan): topics joined, record and metadata are made of it.
 //!

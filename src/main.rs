@@ -25,11 +25,8 @@ fn execute() -> Result<(), Failure> {
         return Ok(());
     };
     let _log = logging::init(&config.log).map_err(Failure::start)?;
-    for warning in warnings {
-        tracing::warn!(%warning, "questionable options");
-    }
     let runtime = runtime()?;
-    let ended = runtime.block_on(cli::start(*config));
+    let ended = runtime.block_on(cli::start(*config, &warnings));
     // what still runs on threads for blocking work was given up by the shutdown, or is cut short by a second signal
     runtime.shutdown_background();
     ended

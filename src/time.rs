@@ -38,12 +38,50 @@ pub fn fine_milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
+/// Where the slots of one network lie. Saturates: a slot that no clock will show begins at 2^64 - 1 ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotTimes {
+    /// Milliseconds since the Unix epoch.
+    genesis_ms: u64,
+    /// At least 1.
+    slot_ms: u64,
+}
+
+impl SlotTimes {
+    /// `genesis_time` in seconds since the Unix epoch. A slot has whole milliseconds, and at least one.
+    #[must_use]
+    pub const fn new(genesis_time: u64, slot_duration: Duration) -> Self {
+        let slot_ms = slot_duration.as_millis() as u64;
+        Self { genesis_ms: genesis_time.saturating_mul(1000), slot_ms: if slot_ms == 0 { 1 } else { slot_ms } }
+    }
+
+    /// Start of a slot, milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn start_ms(&self, slot: Slot) -> u64 {
+        self.genesis_ms.saturating_add(slot.0.saturating_mul(self.slot_ms))
+    }
+
+    /// The slot of a time in milliseconds since the Unix epoch; `None` before genesis.
+    #[must_use]
+    pub const fn slot_at(&self, unix_ms: u64) -> Option<Slot> {
+        match unix_ms.checked_sub(self.genesis_ms) {
+            Some(elapsed) => Some(Slot(elapsed / self.slot_ms)),
+            None => None,
+        }
+    }
+
+    /// The length of a slot, milliseconds.
+    #[must_use]
+    pub const fn slot_ms(&self) -> u64 {
+        self.slot_ms
+    }
+}
+
 /// Turns wall time into slots of one network.
 #[derive(Clone, Copy, Debug)]
 pub struct SlotClock {
     wall: WallClock,
-    genesis_ms: u64,
-    slot_ms: u64,
+    times: SlotTimes,
 }
 
 impl SlotClock {
@@ -60,8 +98,7 @@ impl SlotClock {
     }
 
     const fn new(wall: WallClock, genesis_time: u64, slot_duration: Duration) -> Self {
-        let slot_ms = slot_duration.as_millis() as u64;
-        Self { wall, genesis_ms: genesis_time.saturating_mul(1000), slot_ms: if slot_ms == 0 { 1 } else { slot_ms } }
+        Self { wall, times: SlotTimes::new(genesis_time, slot_duration) }
     }
 
     /// Milliseconds since the Unix epoch.
@@ -78,15 +115,14 @@ impl SlotClock {
     /// How long until genesis; `None` once it has passed.
     #[must_use]
     pub fn until_genesis(&self) -> Option<Duration> {
-        let left = self.genesis_ms.saturating_sub(self.now_ms());
+        let left = self.times.start_ms(Slot(0)).saturating_sub(self.now_ms());
         (left > 0).then(|| Duration::from_millis(left))
     }
 
     /// The current slot; `None` before genesis.
     #[must_use]
     pub fn slot(&self) -> Option<Slot> {
-        let elapsed = self.now_ms().checked_sub(self.genesis_ms)?;
-        Some(Slot(elapsed / self.slot_ms))
+        self.times.slot_at(self.now_ms())
     }
 
     /// The current epoch; epoch 0 before genesis, as digests are computed then.
@@ -98,15 +134,14 @@ impl SlotClock {
     /// How long until `slot` starts; zero once it has.
     #[must_use]
     pub fn until_slot(&self, slot: Slot) -> Duration {
-        let start_ms = self.genesis_ms.saturating_add(slot.0.saturating_mul(self.slot_ms));
-        Duration::from_millis(start_ms.saturating_sub(self.now_ms()))
+        Duration::from_millis(self.times.start_ms(slot).saturating_sub(self.now_ms()))
     }
 
     /// How long after the start of `slot` a moment is, milliseconds; negative when it is before. `unix_ms` since the
     /// Unix epoch. Saturates.
     #[must_use]
     pub const fn offset_ms(&self, slot: Slot, unix_ms: u64) -> i64 {
-        let start_ms = self.genesis_ms.saturating_add(slot.0.saturating_mul(self.slot_ms));
+        let start_ms = self.times.start_ms(slot);
         // far beyond any clock: both lie below 2^63 ms, or the result saturates
         unix_ms.saturating_sub(start_ms).cast_signed().saturating_sub(start_ms.saturating_sub(unix_ms).cast_signed())
     }
@@ -114,7 +149,7 @@ impl SlotClock {
     /// The length of a slot.
     #[must_use]
     pub const fn slot_duration(&self) -> Duration {
-        Duration::from_millis(self.slot_ms)
+        Duration::from_millis(self.times.slot_ms())
     }
 }
 

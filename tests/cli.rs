@@ -131,42 +131,52 @@ fn the_dump_is_a_file_that_gives_the_same_dump() -> Outcome {
     Ok(())
 }
 
-#[test]
-fn the_example_file_holds_every_option_with_its_default() -> Outcome {
+/// The lines of the example file that begin so and go on with a key.
+fn example(comment: &str) -> Result<Table, Box<dyn Error>> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/beacond.toml"))?;
     assert_eq!(text.parse::<Table>()?, Table::new(), "as it is, the file changes nothing");
-    let is_key =
-        |line: &&str| line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
-    let keys: Vec<&str> = text.lines().filter(is_key).map(|line| &line[1..]).collect();
-    let example: Table = keys.join("\n").parse()?;
+    let is_key = |line: &&str| {
+        let key = line.split(" = ").next().unwrap_or_default();
+        line.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+    let keys: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(comment)).filter(is_key).collect();
+    Ok(keys.join("\n").parse()?)
+}
 
-    let without_default = [
-        "network-dir",
-        "data-dir",
-        "port6",
-        "discovery-port6",
-        "quic-port6",
-        "enr-udp-port",
-        "enr-tcp-port",
-        "enr-quic-port",
-        "enr-udp6-port",
-        "enr-tcp6-port",
-        "enr-quic6-port",
-        "relay-copies",
-        "log-file",
-    ];
+#[test]
+fn the_example_file_holds_every_option_with_its_default() -> Outcome {
+    let (defaults, others) = (example("#")?, example("# ")?);
     let mut expected = dump(&[], &[])?;
     expected.remove("data-dir");
-    for key in without_default {
-        expected.insert(key.to_owned(), example.get(key).ok_or(key)?.clone());
-    }
-    assert_eq!(example, expected);
+    assert_eq!(defaults, expected);
 
     let help = beacond(&["run", "--help"])?.stdout;
     let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
     let flags: BTreeSet<&str> = flags.filter_map(|flag| flag.split([' ', '[', ',']).next()).collect();
-    let keys: BTreeSet<&str> = example.keys().map(String::as_str).chain(["config", "dump-config"]).collect();
+    let keys: BTreeSet<&str> =
+        defaults.keys().chain(others.keys()).map(String::as_str).chain(["config", "dump-config"]).collect();
     assert_eq!(flags, keys);
+    Ok(())
+}
+
+#[test]
+fn the_example_file_with_all_its_defaults_is_accepted_and_changes_nothing() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let config = file(&dir, "defaults.toml", &toml::to_string(&example("#")?)?)?;
+    assert_eq!(dump(&[], &["--config", &config])?, dump(&[], &[])?);
+    for (key, value) in example("# ")? {
+        let with = |extra: &str| format!("{}\n{extra}", Table::from_iter([(key.clone(), value.clone())]));
+        // what each needs beside it
+        let needed = match key.as_str() {
+            "relay-copies" => "relay = 'corroborated'",
+            key if key.contains('6') => "listen-address = '::'",
+            _ => "",
+        };
+        let config = file(&dir, "example.toml", &with(needed))?;
+        if key != "network-dir" {
+            dump(&[], &["--config", &config])?;
+        }
+    }
     Ok(())
 }
 
@@ -182,7 +192,15 @@ fn mistakes_end_in_one_line_that_names_what_to_change() -> Outcome {
         (&[], &["subcommand"]),
         (&["walk"], &["walk"]),
         (&["run", "--prot", "1"], &["--prot", "--port"]),
-        (&["run", "--port", "none"], &["--port", "none"]),
+        (&["run", "--port", "none"], &["--port", "none", "not a whole number"]),
+        (&["run", "--port", "-5"], &["--port", "-5", "0..=65535"]),
+        (&["run", "--attestation-subnets", "-1"], &["--attestation-subnets", "-1", "0 to 63"]),
+        (&["run", "--gossip-sample", "-0.5"], &["--gossip-sample", "-0.5", "0 to 1"]),
+        (&["fork-digest", "--epoch", "-1"], &["--epoch", "-1"]),
+        (&["run", "--metrics", "--metrics-port", "9000"], &["--metrics-port and --port", "TCP port 9000", "another"]),
+        (&["run", "--shutdown-grace", "x"], &["--shutdown-grace", "1 to 600", "10s"]),
+        (&["run", "--shutdown-grace", "0s"], &["--shutdown-grace", "1 to 600", "10s"]),
+        (&["run", "--relay-copies", "3"], &["--relay-copies: ", "--relay corroborated"]),
         (&["run", "--network", "ropsten"], &["--network", "ropsten", "mainnet, sepolia, hoodi"]),
         (&["run", "--network", "hoodi", "--network-dir", "/tmp"], &["--network and --network-dir"]),
         (&["run", "--network-dir", "/nonexistent"], &["--network-dir", "/nonexistent"]),
@@ -190,9 +208,9 @@ fn mistakes_end_in_one_line_that_names_what_to_change() -> Outcome {
         (&["run", "--config", &unknown], &["unknown.toml", "target-peer", "did you mean target-peers?"]),
         (&["run", "--config", &broken], &["broken.toml", "line 2"]),
         (&["run", "--config", &zero], &["target-peers in ", "zero.toml", "at least 1"]),
-        (&["run", "--boot-nodes", "enr:-xyz"], &["--boot-nodes", "enr:-xyz", "bad ENR"]),
-        (&["run", "--boot-nodes", &at_peers], &["--boot-nodes", "peers.txt", "line 2", "bad ENR"]),
-        (&["run", "--boot-nodes-file", "/nonexistent"], &["--boot-nodes-file", "/nonexistent"]),
+        (&["run", "--boot-nodes", "enr:-xyz"], &["--boot-nodes", "enr:-xyz", "give an ENR", "bad ENR"]),
+        (&["run", "--boot-nodes", &at_peers], &["--boot-nodes", "peers.txt", "line 2", "correct or remove", "bad ENR"]),
+        (&["run", "--boot-nodes-file", "/nonexistent"], &["--boot-nodes-file", "/nonexistent", "give a file"]),
         (&["run", "--libp2p-addresses", "/ip4/192.0.2.1/tcp/1"], &["--libp2p-addresses", "/p2p/PEER_ID"]),
         (&["run", "--listen-address", "::1", "--listen-address", "::2"], &["--listen-address", "::1", "::2"]),
         (&["run", "--disable-quic", "--transports", "quic"], &["--transports and --disable-quic"]),
@@ -200,7 +218,7 @@ fn mistakes_end_in_one_line_that_names_what_to_change() -> Outcome {
         (&["run", "--enr-udp-port", "9", "--disable-enr-auto-update"], &["--enr-udp-port", "--enr-address"]),
         (&["run", "--topics", "beacon_blocks"], &["--topics", "beacon_blocks", "all, none, beacon_block, "]),
         (&["run", "--attestation-subnets", "5,64"], &["--attestation-subnets", "64", "0 to 63"]),
-        (&["run", "--data-columns", "7-3"], &["--data-columns", "7-3", "0 to 127"]),
+        (&["run", "--data-columns", "7-3"], &["--data-columns", "7-3", "upwards: 3-7"]),
         (&["run", "--gossip-sample", "2"], &["--gossip-sample", "0 to 1"]),
         (
             &["run", "--subscribe-all-subnets", "--attestation-subnets", "none"],
@@ -229,6 +247,29 @@ fn mistakes_in_the_environment_name_the_variable() -> Outcome {
     }
     let env = [("BEACOND_NETWORK", "hoodi")];
     assert_refused(&beacond_with(&env, &["run", "--network-dir", "/tmp"])?, 64, &["BEACOND_NETWORK and --network-dir"]);
+    Ok(())
+}
+
+#[test]
+fn a_variable_that_is_none_of_ours_is_told_with_what_was_probably_meant() -> Outcome {
+    for (name, hint) in [
+        ("BEACOND_TARGET_PEER", "did you mean BEACOND_TARGET_PEERS (--target-peers)?"),
+        ("BEACOND_BOOTNODES", "BEACOND_BOOT_NODES (--boot-nodes)"),
+        ("BEACOND_ZZZ", "--help"),
+    ] {
+        let answer = beacond_with(&[(name, "3")], &["run", "--dump-config"])?;
+        assert_eq!((answer.code, answer.stderr.lines().count()), (Some(0), 1), "{}", answer.stderr);
+        assert!(answer.stderr.contains(&format!("{name} is ")) && answer.stderr.contains(hint), "{}", answer.stderr);
+    }
+    assert_eq!(beacond_with(&[("BEACOND_TARGET_PEERS", "3")], &["run", "--dump-config"])?.stderr, "");
+    Ok(())
+}
+
+#[test]
+fn the_grace_time_is_given_in_seconds_with_or_without_their_unit() -> Outcome {
+    for text in ["7", "7s"] {
+        assert_eq!(dump(&[], &["--shutdown-grace", text])?["shutdown-grace"], 7.into());
+    }
     Ok(())
 }
 
@@ -325,6 +366,12 @@ fn shows_the_record_of_a_node_that_is_running() -> Outcome {
     assert_eq!((&shown["enr"], &shown["seq"]), (&json!(enr.to_base64()), &json!(7)));
     let shown = beacond_with(&[("BEACOND_DATA_DIR", path)], &["enr", "show"])?;
     assert_eq!((shown.code, shown.stdout.contains(&enr.to_base64())), (Some(0), true));
+    let home = tempfile::tempdir()?;
+    let data = DataDir::open(&home.path().join("beacond/devnet-7"))?;
+    data.save_enr(&Enr::builder().seq(8).build(&data.identity().enr_key)?)?;
+    let home = home.path().to_str().ok_or("temporary paths are UTF-8")?;
+    let shown = beacond_with(&[("XDG_DATA_HOME", home)], &["enr", "show", "--network-dir", "/srv/devnet-7"])?;
+    assert!(shown.stdout.lines().any(|line| line.starts_with("seq:") && line.ends_with(" 8")), "{}", shown.stderr);
     fs::write(dir.path().join("enr.txt"), "enr:-xyz")?;
     assert_refused(&beacond(&["enr", "show", "--data-dir", path])?, 1, &["enr.txt", "damaged"]);
     fs::set_permissions(dir.path().join("enr.txt"), fs::Permissions::from_mode(0o600))?;

@@ -79,7 +79,7 @@ pub(crate) async fn router() -> Result<()> {
     drop(gossip);
     tasks.spawn("switch", switch.run(tasks.token().clone()));
     let score = TopicScore { weight: 0.0, per_slot: 1.0 };
-    let subscription = TopicSubscription { topic, max_ssz_bytes: MESSAGE, score, corroborable: false };
+    let subscription = TopicSubscription { topic, max_ssz_bytes: MESSAGE, score, corroborable: false, outdated: false };
     handle.subscribe(vec![subscription]).await;
     say("listening", format!("{peer_id} {address}"));
     while let Some(_counts) = parent.recv().await {

@@ -14,6 +14,11 @@ use super::forks::{self, DigestRule};
 use crate::fault::{Classify, Fault};
 use crate::types::{Epoch, ForkName, ForkVersion, KnownPeer, Root};
 
+/// `MAX_BLOBS_PER_BLOCK` where a configuration does not give it.
+///
+/// [spec v1.6.0, Deneb configuration](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/deneb/beacon-chain.md#execution)
+pub(super) const DEFAULT_DENEB_MAX_BLOBS: u64 = 6;
+
 /// `MAX_BLOBS_PER_BLOCK_ELECTRA` where a configuration does not give it.
 ///
 /// [spec v1.6.0, Electra configuration](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/electra/beacon-chain.md#execution-1)
@@ -107,6 +112,8 @@ pub struct ChainConfig {
     pub slot_duration: Duration,
     /// The forks that the configuration names; the others are not scheduled.
     pub forks: BTreeMap<ForkName, ForkParameters>,
+    /// Blobs allowed in a block of Deneb.
+    pub deneb_max_blobs: u64,
     /// Blobs allowed in a block from Electra on, until the blob schedule says otherwise.
     pub electra_max_blobs: u64,
     /// Blob-parameter forks, by ascending epoch.
@@ -175,6 +182,7 @@ impl ChainConfig {
             }
             check_max_blobs(max_blobs)?;
         }
+        check_max_blobs(self.deneb_max_blobs)?;
         check_max_blobs(self.electra_max_blobs)
     }
 }

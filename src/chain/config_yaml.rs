@@ -16,12 +16,13 @@ use crate::types::Epoch;
 pub(super) const BLOB_SCHEDULE: &str = "BLOB_SCHEDULE";
 
 /// Keys with one value that are read, besides those of the forks.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "CONFIG_NAME",
     "PRESET_BASE",
     "SLOTS_PER_EPOCH",
     "SECONDS_PER_SLOT",
     "SLOT_DURATION_MS",
+    "MAX_BLOBS_PER_BLOCK",
     "MAX_BLOBS_PER_BLOCK_ELECTRA",
     "GENESIS_TIME",
     "GENESIS_VALIDATORS_ROOT",

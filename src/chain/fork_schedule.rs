@@ -84,11 +84,6 @@ impl AcceptedDigests {
     pub fn contains(&self, fork_digest: ForkDigest) -> bool {
         self.current == fork_digest || self.neighbour == Some(fork_digest)
     }
-
-    /// The digest in force first, then that of the other side of a boundary that is near.
-    pub fn iter(&self) -> impl Iterator<Item = ForkDigest> {
-        [self.current].into_iter().chain(self.neighbour)
-    }
 }
 
 /// Every boundary of a network, past and scheduled.
@@ -132,6 +127,18 @@ impl ForkSchedule {
             fork_digest: state.fork_digest,
             max_blobs: state.max_blobs,
         })
+    }
+
+    /// What a digest stands for; `None` for one that is not of this network.
+    #[must_use]
+    pub fn boundary_of(&self, fork_digest: ForkDigest) -> Option<Boundary> {
+        self.boundaries().find(|boundary| boundary.fork_digest == fork_digest)
+    }
+
+    /// The first epoch in which the digest of an earlier one is no longer in force; `None` while no such is scheduled.
+    #[must_use]
+    pub fn end_of(&self, epoch: Epoch) -> Option<Epoch> {
+        self.state(epoch).next.map(|next| next.epoch)
     }
 
     /// The digests that a peer may show at a wall slot; see [`NEAR_BOUNDARY_SLOTS`].

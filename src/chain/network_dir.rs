@@ -13,7 +13,9 @@ use serde::Deserialize;
 use tracing::debug;
 
 use super::boot_nodes::{BootNodesError, read_boot_nodes};
-use super::config::{BlobParameters, ChainConfig, DEFAULT_ELECTRA_MAX_BLOBS, ForkParameters, ScheduleError};
+use super::config::{
+    BlobParameters, ChainConfig, DEFAULT_DENEB_MAX_BLOBS, DEFAULT_ELECTRA_MAX_BLOBS, ForkParameters, ScheduleError,
+};
 use super::config_yaml::{BLOB_SCHEDULE, BadValue, ConfigYaml, parse_epoch, parse_value};
 use super::forks;
 use crate::fault::{Classify, Fault};
@@ -178,6 +180,7 @@ impl ChainConfig {
             genesis_block_root: source.genesis_block_root()?,
             slot_duration: source.slot_duration()?,
             forks: source.forks()?,
+            deneb_max_blobs: source.number("MAX_BLOBS_PER_BLOCK")?.unwrap_or(DEFAULT_DENEB_MAX_BLOBS),
             electra_max_blobs: source.number("MAX_BLOBS_PER_BLOCK_ELECTRA")?.unwrap_or(DEFAULT_ELECTRA_MAX_BLOBS),
             blob_schedule: source.blob_schedule()?,
             bootnodes: boot_nodes(dir)?,

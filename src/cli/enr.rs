@@ -12,7 +12,7 @@ use ssz_types::BitVector;
 use ssz_types::typenum::Unsigned;
 
 use super::{Failure, print};
-use crate::config::{NETWORKS, default_data_dir};
+use crate::config::{NETWORKS, NetworkOptions};
 use crate::store;
 use crate::types::{Attnets, Enr, EnrForkId, Epoch, ForkDigest, Syncnets, enr_peer_id};
 
@@ -30,19 +30,22 @@ pub(super) enum EnrCommand {
         json: bool,
     },
     /// Print the record of the node that runs, or ran, on a data directory
-    #[command(after_help = "Example:\n  beacond enr show --network hoodi")]
+    #[command(after_help = "Examples:\n  beacond enr show --network hoodi\n  beacond enr show --network-dir ./devnet")]
     Show(ShowArgs),
 }
 
 /// Which node's record to show.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct ShowArgs {
     /// Data directory of the node [default: that of the network]
     #[arg(long, value_name = "DIR", env = "BEACOND_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// Network of the node, if it uses the default data directory
-    #[arg(long, value_name = "NAME", value_parser = NETWORKS, default_value = NETWORKS[0], env = "BEACOND_NETWORK")]
-    network: String,
+    /// Network of the node, if it uses the default data directory [default: mainnet]
+    #[arg(long, value_name = "NAME", value_parser = NETWORKS, env = "BEACOND_NETWORK", conflicts_with = "network_dir")]
+    network: Option<String>,
+    /// Network of the node, by its directory, if it uses the default data directory
+    #[arg(long, value_name = "DIR", visible_alias = "testnet-dir", env = "BEACOND_NETWORK_DIR")]
+    network_dir: Option<PathBuf>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -59,7 +62,9 @@ pub(super) fn execute(command: &EnrCommand) -> Result<(), Failure> {
 }
 
 fn stored(args: &ShowArgs) -> Result<Enr, Failure> {
-    let dir = args.data_dir.clone().or_else(|| default_data_dir(&args.network, |name| std::env::var_os(name)));
+    let ShowArgs { network, network_dir, data_dir, .. } = args.clone();
+    let options = NetworkOptions { network, network_dir, data_dir };
+    let dir = options.data_dir(|name| std::env::var_os(name));
     let dir = dir.ok_or_else(|| Failure::Usage("--data-dir: HOME is not set, so say where the data is".to_owned()))?;
     let none = || Failure::start(anyhow!("no record in {dir:?}; start the node once, or choose another --data-dir"));
     store::read_enr(&dir).map_err(Failure::start)?.ok_or_else(none)

@@ -68,5 +68,5 @@ pub(super) fn clap_line(error: &clap::Error) -> String {
     if let Some(first) = parts.first_mut() {
         *first = first.strip_prefix("error: ").unwrap_or(first);
     }
-    parts.join("; ").replace(":; ", ": ")
+    parts.join("; ").replace(":; ", ": ").replace("invalid digit found in string", "not a whole number")
 }

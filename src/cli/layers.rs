@@ -3,7 +3,7 @@
 //! The environment and the file are laid under the flags by making their values the defaults of clap's arguments, so
 //! that clap alone reads values. Each is tried by itself first, so that a mistake is reported where it was made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use toml::{Table, Value};
 
 use super::exit::clap_line;
 use super::{Env, Failure, is_set};
+use crate::config::ConfigWarning;
 
 /// A command whose defaults are being replaced, and by what.
 pub(super) struct Layers {
@@ -66,6 +67,21 @@ impl Layers {
         Ok(self)
     }
 
+    /// Variables that are named as if they were ours, and belong to no option.
+    pub(super) fn unknown_variables(&self, names: impl Iterator<Item = OsString>) -> Vec<ConfigWarning> {
+        let known: BTreeSet<String> = self.command.get_arguments().filter_map(Arg::get_long).map(variable).collect();
+        let names = names.filter_map(|name| name.into_string().ok());
+        let unknown = names.filter(|name| !known.contains(name)).filter_map(|name| {
+            let key = name.strip_prefix(PREFIX)?.to_ascii_lowercase().replace('_', "-");
+            let hint = self.meant(&key).map_or_else(
+                || "beacond run --help lists the options".to_owned(),
+                |key| format!("did you mean {} (--{key})?", variable(&key)),
+            );
+            Some(ConfigWarning::UnknownVariable { name, hint })
+        });
+        unknown.collect()
+    }
+
     /// The command with its new defaults, and the memory of their origin.
     pub(super) fn finish(self) -> (Command, Origins) {
         (self.command, Origins(self.origins))
@@ -90,12 +106,17 @@ impl Layers {
     }
 
     fn unknown_key(&self, key: &str) -> String {
+        let meant = self.meant(key);
+        let hint =
+            meant.map_or_else(|| "keys are the long options of run".to_owned(), |key| format!("did you mean {key}?"));
+        format!("unknown key {key:?}; {hint}")
+    }
+
+    /// The option that has this alias, or a similar name.
+    fn meant(&self, key: &str) -> Option<String> {
         let is_alias = |arg: &&Arg| arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&key));
         let alias = self.command.get_arguments().find(is_alias).and_then(Arg::get_long);
-        let similar = alias.map(str::to_owned).or_else(|| self.similar(key));
-        let hint = similar
-            .map_or_else(|| "keys are the long options of run".to_owned(), |name| format!("did you mean {name}?"));
-        format!("unknown key {key:?}; {hint}")
+        alias.map(str::to_owned).or_else(|| self.similar(key))
     }
 
     /// What clap would suggest for a flag of this name.
@@ -127,6 +148,12 @@ impl Origins {
     }
 }
 
+/// Takes `-5` as a value, wrong as it may be, and not as an unknown flag.
+pub(super) fn negative_value(arg: Arg) -> Arg {
+    let takes_values = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+    if takes_values { arg.allow_negative_numbers(true) } else { arg }
+}
+
 /// Lets a switch also be given as `--switch=false`, so that a flag can overrule environment and file both ways.
 pub(super) fn two_way_switch(arg: Arg) -> Arg {
     if !matches!(arg.get_action(), ArgAction::SetTrue) {
@@ -145,7 +172,7 @@ pub(super) fn two_way_switch(arg: Arg) -> Arg {
 
 /// The variable of an option: `BEACOND_LOG_LEVEL` for `log-level`.
 pub(super) fn variable(key: &str) -> String {
-    format!("BEACOND_{}", key.replace('-', "_").to_ascii_uppercase())
+    format!("{PREFIX}{}", key.replace('-', "_").to_ascii_uppercase())
 }
 
 /// Whether an option takes these values; what is wrong with them otherwise.
@@ -183,5 +210,8 @@ fn toml_line(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     format!("line {}: {}", before.matches('\n').count() + 1, error.message())
 }
+
+/// What the names of variables begin with.
+const PREFIX: &str = "BEACOND_";
 
 const NOT_IN_FILES: [&str; 2] = ["config", "dump-config"];

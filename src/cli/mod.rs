@@ -70,7 +70,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
         Err(error) => return Err(Failure::from_clap(&error)),
     };
     match Cli::from_arg_matches(&matches).map_err(|error| Failure::from_clap(&error))?.command {
-        Command::Run(flags) => run::read(command(), &args, &flags, |name: &str| std::env::var_os(name)),
+        Command::Run(flags) => {
+            let names = std::env::vars_os().map(|(name, _)| name);
+            run::read(command(), &args, &flags, |name: &str| std::env::var_os(name), names)
+        }
         Command::Enr(command) => enr::execute(&command).map(|()| Request::Done),
         Command::ForkDigest(args) => fork_digest::execute(&args).map(|()| Request::Done),
         Command::Version => print::text(concat!("beacond ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| Request::Done),
@@ -79,7 +82,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
 
 /// The whole command line, with every switch of `run` in a form that can also be switched off.
 fn command() -> clap::Command {
-    Cli::command().mut_subcommand(RUN, |run| run.mut_args(layers::two_way_switch))
+    let printing = |command: clap::Command| command.mut_args(layers::negative_value);
+    let run = |run: clap::Command| run.mut_args(|arg| layers::two_way_switch(layers::negative_value(arg)));
+    Cli::command().mut_subcommand(RUN, run).mut_subcommand("fork-digest", printing)
 }
 
 /// The environment, as far as this module is concerned.

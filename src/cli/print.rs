@@ -6,6 +6,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::Failure;
+use crate::config::ConfigWarning;
 
 /// Prints a text that ends its own lines.
 pub(super) fn text(text: &str) -> Result<(), Failure> {
@@ -16,6 +17,13 @@ pub(super) fn text(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Prints warnings to stderr, a line each, where there is no log to hold them.
+pub(super) fn warnings(warnings: &[ConfigWarning]) -> Result<(), Failure> {
+    let lines: String = warnings.iter().map(|warning| format!("beacond: warning: {warning}\n")).collect();
+    let written = io::stderr().lock().write_all(lines.as_bytes());
+    written.context("cannot write to stderr").map_err(Failure::start)
 }
 
 /// Prints a value as indented JSON.

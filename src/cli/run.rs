@@ -9,7 +9,7 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use super::layers::{Layers, Origins, variable};
 use super::signals::Signals;
 use super::{Env, Failure, RUN, Request, is_set, print};
-use crate::config::{Config, ConfigError, ValidConfig};
+use crate::config::{Config, ConfigError, ConfigWarning, ValidConfig};
 use crate::node::{BeaconNode, Ending, StartError};
 
 /// Run the node
@@ -38,8 +38,17 @@ Examples:
   beacond run --config beacond.toml --dump-config";
 
 /// Reads everything but the flags, which are known to parse by themselves.
-pub(super) fn read(command: Command, args: &[OsString], flags: &RunArgs, env: impl Env) -> Result<Request, Failure> {
-    let (command, origins) = layered(command, flags, &env)?;
+pub(super) fn read(
+    command: Command,
+    args: &[OsString],
+    flags: &RunArgs,
+    env: impl Env,
+    names: impl Iterator<Item = OsString>,
+) -> Result<Request, Failure> {
+    let layers = layered(&command, flags, &env)?;
+    let unknown = layers.unknown_variables(names);
+    let (run, origins) = layers.finish();
+    let command = command.mut_subcommand(RUN, |_| run);
     let matches = command.try_get_matches_from(args).map_err(|error| Failure::from_clap(&error))?;
     let Some(matches) = matches.subcommand_matches(RUN) else {
         return Err(Failure::start(anyhow::anyhow!("the same flags no longer ask for a run; this is a bug")));
@@ -47,24 +56,25 @@ pub(super) fn read(command: Command, args: &[OsString], flags: &RunArgs, env: im
     let run = RunArgs::from_arg_matches(matches).map_err(|error| Failure::from_clap(&error))?;
     let name_it = |error| name_options(error, &origins, matches);
     let options = run.options.resolve().map_err(name_it)?;
-    let (config, warnings) = options.clone().validate().map_err(name_it)?;
+    let (config, mut warnings) = options.clone().validate().map_err(name_it)?;
+    warnings.extend(unknown);
     if !run.dump_config {
         return Ok(Request::Run { config: Box::new(config), warnings });
     }
+    print::warnings(&warnings)?;
     let text = toml::to_string(&options).context("cannot write the options as TOML").map_err(Failure::start)?;
     print::text(&text).map(|()| Request::Done)
 }
 
-/// The command with environment and file as defaults of `run`.
-fn layered(command: Command, flags: &RunArgs, env: &impl Env) -> Result<(Command, Origins), Failure> {
+/// The subcommand `run` with environment and file as its defaults.
+fn layered(command: &Command, flags: &RunArgs, env: &impl Env) -> Result<Layers, Failure> {
     let run = command.find_subcommand(RUN).cloned().unwrap_or_default();
     let mut layers = Layers::new(run);
     let from_env = || env(&variable("config")).filter(is_set).map(PathBuf::from);
     if let Some(path) = flags.config.clone().or_else(from_env) {
         layers = layers.file(&path, &read_file(&path, flags.config.is_some())?)?;
     }
-    let (run, origins) = layers.environment(env)?.finish();
-    Ok((command.mut_subcommand(RUN, |_| run), origins))
+    layers.environment(env)
 }
 
 fn read_file(path: &Path, is_flag: bool) -> Result<String, Failure> {
@@ -83,16 +93,16 @@ fn name_options(error: ConfigError, origins: &Origins, matches: &ArgMatches) -> 
     }
 }
 
-/// Runs the node until it is told to stop.
+/// Runs the node until it is told to stop; the log shows the warnings.
 ///
 /// # Errors
 /// [`Failure::Start`] when it cannot start, [`Failure::Task`] when a critical task died, [`Failure::Interrupted`] at
 /// the second signal.
 ///
 /// Not cancel safe: dropping the future ends the node without a word to its peers.
-pub async fn start(config: ValidConfig) -> Result<(), Failure> {
+pub async fn start(config: ValidConfig, warnings: &[ConfigWarning]) -> Result<(), Failure> {
     let signals = Signals::new().map_err(Failure::start)?;
-    let node = BeaconNode::build(config).map_err(|error| match error {
+    let node = BeaconNode::build(config, warnings).map_err(|error| match error {
         StartError::Chain(error) => Failure::usage("--network-dir", error),
         error => Failure::start(error),
     })?;

@@ -47,6 +47,14 @@ pub enum ConfigError {
         /// The option that is missing.
         key: &'static str,
     },
+    /// Peers and metrics are to come to one TCP port.
+    #[error("peers and metrics cannot share TCP port {port}; choose another for one of them")]
+    SharedTcpPort {
+        /// The options.
+        keys: [&'static str; 2],
+        /// The port.
+        port: u16,
+    },
     /// Both protocols want one UDP port.
     #[error("discovery and QUIC cannot share UDP port {port}; choose another for one of them")]
     SharedUdpPort {
@@ -91,7 +99,7 @@ pub enum ConfigError {
         source: Option<io::Error>,
     },
     /// A peer that is none.
-    #[error("{}", quoted(.text))]
+    #[error("{} is no peer; give an ENR, or a multiaddr that ends in /p2p/PEER_ID", quoted(.text))]
     Peer {
         /// The option.
         key: &'static str,
@@ -101,7 +109,7 @@ pub enum ConfigError {
         source: PeerTextError,
     },
     /// A line of a file of peers that names none.
-    #[error("{path:?} line {line}: {}", quoted(.text))]
+    #[error("{path:?} line {line}: {} is no peer; correct or remove it", quoted(.text))]
     PeerInFile {
         /// The option.
         key: &'static str,
@@ -115,7 +123,7 @@ pub enum ConfigError {
         source: PeerTextError,
     },
     /// A file that an option names cannot be read.
-    #[error("cannot read {path:?}")]
+    #[error("cannot read {path:?}; give a file of text that this user may read")]
     Unreadable {
         /// The option.
         key: &'static str,
@@ -150,7 +158,7 @@ pub enum ConfigError {
         kind: TopicKind,
     },
     /// Copies are counted for a policy that is off.
-    #[error("count copies, but nothing is corroborated; add --relay corroborated or leave the copies out")]
+    #[error("has no effect under the policy strict; leave it out, or add --relay corroborated")]
     CopiesWithoutEffect,
     /// The log filter does not parse.
     #[error("{directive:?} is neither a level (off, error, warn, info, debug, trace) nor TARGET=LEVEL")]
@@ -183,10 +191,11 @@ impl ConfigError {
             Self::Unresolved { .. } => vec!["enr-address"],
             Self::NoPeersWanted => vec!["target-peers"],
             Self::LogLevel { .. } => vec!["log-level"],
-            Self::CopiesWithoutEffect => vec!["relay-copies", "relay"],
-            Self::SharedUdpPort { keys, .. } | Self::AllAndFewer { keys } | Self::TopicLeftOut { keys, .. } => {
-                keys.to_vec()
-            }
+            Self::CopiesWithoutEffect => vec!["relay-copies"],
+            Self::SharedTcpPort { keys, .. }
+            | Self::SharedUdpPort { keys, .. }
+            | Self::AllAndFewer { keys }
+            | Self::TopicLeftOut { keys, .. } => keys.to_vec(),
             Self::SameFamily { key, .. }
             | Self::UnusableAddress { key, .. }
             | Self::NoNextPort { key }
@@ -218,13 +227,32 @@ impl Classify for ConfigError {
 }
 
 /// Options that are legal and probably not meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigWarning {
     /// No discovery and no peer given.
     #[error(
         "--disable-discovery without --boot-nodes or --libp2p-addresses: only the network's own boot nodes are dialled"
     )]
     NobodyToFind,
+    /// A variable that looks like one of ours and is none.
+    #[error("{name} is the variable of no option and changes nothing; {hint}")]
+    UnknownVariable {
+        /// The variable.
+        name: String,
+        /// What was probably meant.
+        hint: String,
+    },
+}
+
+impl ConfigWarning {
+    /// The stable label, `snake_case`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::NobodyToFind => "no_discovery",
+            Self::UnknownVariable { .. } => "unknown_variable",
+        }
+    }
 }
 
 /// The text, cut to what fits on a line.

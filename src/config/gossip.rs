@@ -34,10 +34,10 @@ pub struct GossipOptions {
     /// Join every data column
     #[arg(long)]
     pub subscribe_all_data_columns: bool,
-    /// What to pass on to other peers
+    /// Which messages of others to pass on; what breaks a rule never is
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = RelayPolicyName::Strict)]
     pub relay: RelayPolicyName,
-    /// Networks that must have sent a message before it is passed on as corroborated [default: 2]
+    /// Networks that must have sent a message before it is passed on, with --relay corroborated alone [default: 2]
     #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(2..=8))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relay_copies: Option<u8>,
@@ -74,9 +74,9 @@ pub enum SubnetTerm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RelayPolicyName {
-    /// What has been verified, and nothing else
+    /// Only what has been verified, by this node or by who judges for it: without a state, few kinds of messages
     Strict,
-    /// Also what passed every check that needs no state, once it came from several networks
+    /// Also what passed every check that needs no state, once it came from --relay-copies networks
     Corroborated,
 }
 
@@ -267,7 +267,7 @@ fn parse_sync_subnet(text: &str) -> Result<SubnetTerm, String> {
 
 fn parse_subnet(text: &str, kind: TopicKind) -> Result<SubnetTerm, String> {
     let end = kind.subnets().unwrap_or_default();
-    let number = |text: &str| text.trim().parse().ok().filter(|subnet| *subnet < end);
+    let number = |text: &str| text.trim().parse::<u16>().ok().filter(|subnet| *subnet < end);
     let range = |text: &str| {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let (first, last) = (number(first)?, number(last)?);
@@ -277,9 +277,15 @@ fn parse_subnet(text: &str, kind: TopicKind) -> Result<SubnetTerm, String> {
         AUTO => Ok(SubnetTerm::Auto),
         NONE => Ok(SubnetTerm::None),
         ALL => Ok(SubnetTerm::All),
-        text => range(text).ok_or_else(|| {
-            format!("expected auto, none, all, a number from 0 to {}, or a range such as 1-3", end.saturating_sub(1))
-        }),
+        text => {
+            range(text).ok_or_else(|| match text.split_once('-').map(|(first, last)| (number(first), number(last))) {
+                Some((Some(first), Some(last))) => format!("a range counts upwards: {last}-{first}"),
+                _ => format!(
+                    "expected auto, none, all, a number from 0 to {}, or a range such as 1-3",
+                    end.saturating_sub(1)
+                ),
+            })
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which sockets the node opens.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
@@ -106,6 +106,19 @@ impl ListenOptions {
 }
 
 impl ListenConfig {
+    /// Whether a TCP listener for metrics would meet one of ours.
+    pub(super) fn check_metrics_port(&self, metrics: SocketAddr) -> Result<(), ConfigError> {
+        for (listen, key) in [(self.v4, "port"), (self.v6, "port6")] {
+            let Some(on) = listen else { continue };
+            let same_family = on.ip.is_ipv4() == metrics.is_ipv4();
+            let same_ip = on.ip == metrics.ip() || on.ip.is_unspecified() || metrics.ip().is_unspecified();
+            if same_family && same_ip && on.tcp_port != 0 && on.tcp_port == metrics.port() {
+                return Err(ConfigError::SharedTcpPort { keys: ["metrics-port", key], port: on.tcp_port });
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn check_udp_ports(&self, both_used: bool) -> Result<(), ConfigError> {
         let families = [(self.v4, ["discovery-port", "quic-port"]), (self.v6, ["discovery-port6", "quic-port6"])];
         for (listen, keys) in families {

@@ -29,7 +29,7 @@ pub use gossip::{GossipConfig, GossipOptions, RelayPolicyName, SubnetChoice, Sub
 pub use listen::{ListenConfig, ListenOn, ListenOptions};
 pub use log::{LogConfig, LogFile, LogFormat, LogOptions};
 pub use metrics::MetricsOptions;
-pub use network::{NETWORKS, NetworkOptions, NetworkSource, default_data_dir};
+pub use network::{NETWORKS, NetworkOptions, NetworkSource};
 pub use peers::{PeersConfig, PeersOptions};
 pub use transport::{TransportConfig, TransportOptions};
 
@@ -76,7 +76,7 @@ pub struct Config {
     #[serde(flatten)]
     pub log: LogOptions,
     /// Seconds that an orderly shutdown may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600), help_heading = "Process")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = parse_grace, help_heading = "Process")]
     pub shutdown_grace: u64,
 }
 
@@ -111,6 +111,10 @@ impl Config {
         let advertise = config.advertise.validate(&listen, &transports, config.discovery.disable_enr_auto_update)?;
         let discovery = config.discovery.validate(advertise)?;
         listen.check_udp_ports(discovery.enabled && transports.quic)?;
+        let metrics = config.metrics.validate();
+        if let Some(address) = metrics.filter(|_| transports.tcp) {
+            listen.check_metrics_port(address)?;
+        }
 
         let mut warnings = Vec::new();
         if !discovery.enabled && discovery.boot_nodes.is_empty() && peers.known_peers.is_empty() {
@@ -124,12 +128,18 @@ impl Config {
             discovery,
             peers,
             gossip,
-            metrics: config.metrics.validate(),
+            metrics,
             log: config.log.validate()?,
             shutdown_grace: Duration::from_secs(config.shutdown_grace),
         };
         Ok((valid, warnings))
     }
+}
+
+/// Whole seconds, with or without their unit.
+fn parse_grace(text: &str) -> Result<u64, &'static str> {
+    let number = text.trim().strip_suffix('s').unwrap_or(text).trim().parse().ok();
+    number.filter(|seconds| (1..=600).contains(seconds)).ok_or("expected seconds from 1 to 600, such as 10 or 10s")
 }
 
 /// What the node runs by. Nothing in it contradicts anything else.

@@ -47,11 +47,13 @@ impl NetworkOptions {
         if self.network_dir.is_none() {
             self.network.get_or_insert_with(|| NETWORKS[0].to_owned());
         }
-        if self.data_dir.is_none() {
-            let label = self.label();
-            self.data_dir = Some(default_data_dir(&label, env).ok_or(ConfigError::NoHome)?);
-        }
+        self.data_dir = Some(self.data_dir(env).ok_or(ConfigError::NoHome)?);
         Ok(())
+    }
+
+    /// The data directory that these options stand for; `None` when it is the default one and there is no home.
+    pub fn data_dir(&self, env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+        self.data_dir.clone().or_else(|| default_data_dir(&self.label(), env))
     }
 
     /// The last part of the default data directory.
@@ -79,7 +81,7 @@ impl NetworkOptions {
 /// The data directory of a network when none is given: below `XDG_DATA_HOME`, else below `HOME`.
 ///
 /// `None` when neither is set.
-pub fn default_data_dir(network: &str, env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+fn default_data_dir(network: &str, env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     // the XDG specification tells to ignore a relative path
     let base = path("XDG_DATA_HOME").filter(|dir| dir.is_absolute());

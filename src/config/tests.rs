@@ -105,7 +105,12 @@ fn contradictions_name_the_options_that_contradict() {
         ("--subscribe-all-data-columns --data-columns 0-127", &["data-columns", "subscribe-all-data-columns"]),
         ("--topics beacon_block --data-columns all", &["data-columns", "topics"]),
         ("--topics beacon_block --subscribe-all-subnets", &["subscribe-all-subnets", "topics"]),
-        ("--relay-copies 3", &["relay-copies", "relay"]),
+        ("--relay-copies 3", &["relay-copies"]),
+        ("--metrics --metrics-port 9000", &["metrics-port", "port"]),
+        (
+            "--metrics --metrics-address ::1 --metrics-port 7 --listen-address ::,0.0.0.0 --port6 7",
+            &["metrics-port", "port6"],
+        ),
         ("--log-level loud", &["log-level"]),
     ];
     for (flags, keys) in cases {
@@ -117,6 +122,19 @@ fn contradictions_name_the_options_that_contradict() {
 fn a_shared_udp_port_is_fine_when_only_one_protocol_uses_it() {
     assert!(config("--discovery-port 9001 --disable-quic").validate().is_ok());
     assert!(config(&format!("--discovery-port 9001 --disable-discovery --boot-nodes {ENR}")).validate().is_ok());
+}
+
+#[test]
+fn a_shared_tcp_port_is_fine_where_nothing_else_listens() {
+    for flags in [
+        "--metrics-port 9000",
+        "--metrics --port 0 --metrics-port 0",
+        "--metrics --metrics-port 9000 --transports quic",
+        "--metrics --metrics-port 9000 --listen-address 127.0.0.2",
+        "--metrics --metrics-port 9000 --metrics-address ::1",
+    ] {
+        assert!(config(flags).validate().is_ok(), "{flags}");
+    }
 }
 
 #[test]

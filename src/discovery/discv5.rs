@@ -19,6 +19,7 @@
 mod record;
 mod sockets;
 mod table;
+mod target;
 mod upkeep;
 
 use std::fmt;
@@ -45,7 +46,7 @@ use super::{
 use crate::events::Events;
 use crate::fault::{Classify, Fault};
 use crate::tasks::TaskGroup;
-use crate::types::{Enr, NodeId};
+use crate::types::Enr;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -227,7 +228,7 @@ impl Discovery for Discv5Discovery {
                 return Ok(Vec::new());
             }
             // a lookup fails only when the service is gone
-            let found = self.discv5.find_node(NodeId::random()).await.map_err(|_| LookupError::Stopped)?;
+            let found = self.discv5.find_node(self.table.next_target()).await.map_err(|_| LookupError::Stopped)?;
             Ok(found.into_iter().take(MAX_LOOKUP_RECORDS).collect())
         })
     }

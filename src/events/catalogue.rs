@@ -32,6 +32,18 @@ catalogue! {
         /// From reading the configuration to listening.
         duration_ms: u64,
     }
+    /// The node starts, but not as it was probably meant to.
+    NodeWarned = "node.warned", WARN {
+        /// `unknown_variable`, `no_discovery`, `nobody_to_dial`, `few_columns`, `few_open_files`, `no_ipv6_route`.
+        reason: &'static str,
+        /// What follows from it, and what to change.
+        advice: String,
+    }
+    /// Metrics are served from now on.
+    MetricsOpened = "metrics.opened", INFO {
+        /// TCP socket address.
+        address: String,
+    }
     /// Genesis lies ahead; nothing is dialled until then.
     NodeWaitingForGenesis = "node.waiting_for_genesis", INFO {
         /// Seconds since the Unix epoch.
@@ -200,6 +212,8 @@ catalogue! {
         finalized_epoch: Epoch,
         /// The peer's custody group count.
         custody_group_count: Option<u64>,
+        /// Whether the peer speaks gossipsub, by its list of protocols; absent when identify is late.
+        gossipsub: Option<bool>,
         /// Whether the peer is a bootstrap node.
         bootstrap: bool,
     }
@@ -438,6 +452,16 @@ catalogue! {
         overflowed: u64,
         /// Messages dropped without a verdict: a bug.
         lost_verdicts: u64,
+        /// Verdicts that came when the router had forgotten the message: what was accepted was not forwarded.
+        late_verdicts: u64,
+        /// Messages that waited for a verdict when the slot ended.
+        waiting: usize,
+        /// Events of the router that found no room.
+        events_dropped: u64,
+        /// Control messages that named messages by anything but 20 bytes.
+        bad_control: u64,
+        /// Copies on topics that are not joined.
+        not_joined: u64,
         /// Arrival of the slot's first block, from the start of the slot.
         block_ms: Option<i64>,
         /// Who sent the slot's first block first.

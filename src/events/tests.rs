@@ -154,6 +154,7 @@ fn exports_identities_as_text_and_fractions_as_numbers() {
         head_slot: Slot(64),
         finalized_epoch: Epoch(0),
         custody_group_count: Some(4),
+        gossipsub: Some(true),
         bootstrap: false,
     };
     let record = serde_json::to_value(&event).unwrap();

@@ -22,12 +22,12 @@ const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 ///
 /// [spec v1.6.0, process_bls_to_execution_change](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/capella/beacon-chain.md#new-process_bls_to_execution_change)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChangeDomain(Root);
+pub(super) struct ChangeDomain(Root);
 
 impl ChangeDomain {
     /// The domain of the network with this genesis.
     #[must_use]
-    pub fn new(genesis_version: ForkVersion, genesis_validators_root: Root) -> Self {
+    pub(super) fn new(genesis_version: ForkVersion, genesis_validators_root: Root) -> Self {
         let mut domain = [0; 32];
         domain[..4].copy_from_slice(&DOMAIN_BLS_TO_EXECUTION_CHANGE);
         domain[4..].copy_from_slice(&fork_data_root(genesis_version, genesis_validators_root).0[..28]);
@@ -36,7 +36,7 @@ impl ChangeDomain {
 
     /// Whether the change is signed by the key that it names.
     #[must_use]
-    pub fn is_signed(self, change: &SignedBlsToExecutionChange) -> bool {
+    pub(super) fn is_signed(self, change: &SignedBlsToExecutionChange) -> bool {
         verify(&change.message.from_bls_pubkey, self.signing_root(change), &change.signature)
     }
 

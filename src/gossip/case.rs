@@ -1,35 +1,42 @@
 //! One message on its way to a verdict.
 
-use crate::switch::GossipMessage;
-use crate::types::{MessageId, Root, Slot, TopicKind};
+use tokio::time::Instant;
 
 use super::checks::Passed;
+use crate::switch::{GossipMessage, HeldBytes, PendingVerdict};
+use crate::types::{GossipTopic, MessageId, PeerId, Root, Slot, TopicKind};
 
-/// A message, what the rules have said of it so far, and the verdict that it still needs.
+/// A message without its bytes, what the rules have said of it so far, and the verdict that it still needs.
 #[derive(Debug)]
 pub(super) struct Case {
-    /// The message; its SSZ may be taken out once the rules have run.
-    pub(super) message: GossipMessage,
-    /// When it arrived, milliseconds since the Unix epoch.
-    pub(super) arrived_ms: u64,
+    pub(super) topic: GossipTopic,
+    /// Who sent it first.
+    pub(super) peer_id: PeerId,
+    pub(super) wire_bytes: usize,
     /// How long its SSZ is, bytes.
     pub(super) ssz_bytes: usize,
+    pub(super) arrived: Instant,
+    /// The same, milliseconds since the Unix epoch.
+    pub(super) arrived_ms: u64,
+    pub(super) verdict: PendingVerdict,
     /// Set once every rule that needs no state has passed.
     pub(super) passed: Option<Passed>,
 }
 
 impl Case {
-    pub(super) const fn new(message: GossipMessage, arrived_ms: u64) -> Self {
-        let ssz_bytes = message.ssz.len();
-        Self { message, arrived_ms, ssz_bytes, passed: None }
+    /// Takes a message apart that arrived at `arrived_ms`, milliseconds since the Unix epoch.
+    pub(super) fn open(message: GossipMessage, arrived_ms: u64) -> (Self, HeldBytes) {
+        let GossipMessage { topic, peer_id, ssz, wire_bytes, arrived, verdict } = message;
+        let ssz_bytes = ssz.len();
+        (Self { topic, peer_id, wire_bytes, ssz_bytes, arrived, arrived_ms, verdict, passed: None }, ssz)
     }
 
     pub(super) const fn kind(&self) -> TopicKind {
-        self.message.topic.name.kind()
+        self.topic.name.kind()
     }
 
     pub(super) const fn message_id(&self) -> MessageId {
-        self.message.verdict.message_id()
+        self.verdict.message_id()
     }
 
     pub(super) fn slot(&self) -> Option<Slot> {

@@ -7,7 +7,7 @@ use ssz::Decode;
 
 use super::bls::ChangeDomain;
 use super::headers::{HeaderSeen, Headers};
-use super::seen::{Auction, Finality, Key, Seen, Votes};
+use super::seen::{Claims, Key, Seen, Votes};
 use super::verdict::{IgnoreReason, RejectReason, Verdict};
 use super::windows::Windows;
 use crate::chain::{Boundary, ForkSchedule};
@@ -20,7 +20,7 @@ pub type Judgement = Result<Passed, Verdict>;
 
 /// A message that passed every rule that needs no state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "a message that is accepted in the end is to be recorded"]
+#[must_use = "a message is accepted only once it is admitted"]
 pub struct Passed {
     /// The slot that it belongs to; `None` for exits, slashings and changes, which belong to none.
     pub slot: Option<Slot>,
@@ -41,32 +41,9 @@ impl Passed {
     }
 }
 
-/// What a valid message lets its repetitions be known by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Claims {
-    /// The key of its topic.
-    pub key: Option<Key>,
-    /// The votes in it.
-    pub votes: Option<Votes>,
-    /// Attesters whom it slashes; at most 131072.
-    pub slashed: Vec<u64>,
-    /// What it bids, in Gwei, and in which auction.
-    pub bid: Option<(Auction, u64)>,
-    /// How new it is as a finality update.
-    pub finality: Option<Finality>,
-    /// The attested slot of an optimistic update.
-    pub optimistic: Option<Slot>,
-}
-
-impl From<Key> for Claims {
-    fn from(key: Key) -> Self {
-        Self { key: Some(key), ..Self::default() }
-    }
-}
-
 /// Limits of blobs that the schedule does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlobLimits {
+pub(super) struct BlobLimits {
     /// In a block of Deneb.
     pub deneb: u64,
     /// In a block of Electra.
@@ -75,7 +52,7 @@ pub struct BlobLimits {
 
 /// All that a check may ask about.
 #[derive(Clone, Copy, Debug)]
-pub struct CheckContext<'a> {
+pub(super) struct CheckContext<'a> {
     /// Where the message was sent.
     pub topic: GossipTopic,
     /// What the topic's digest stands for: its fork decides the type of the message.
@@ -99,13 +76,13 @@ pub struct CheckContext<'a> {
 impl CheckContext<'_> {
     /// The fork of the topic's digest.
     #[must_use]
-    pub const fn fork(&self) -> ForkName {
+    pub(super) const fn fork(&self) -> ForkName {
         self.boundary.fork
     }
 
     /// The topic's subnet; 0 for a global topic.
     #[must_use]
-    pub fn subnet(&self) -> u64 {
+    pub(super) fn subnet(&self) -> u64 {
         u64::from(self.topic.name.subnet().unwrap_or_default())
     }
 
@@ -113,7 +90,7 @@ impl CheckContext<'_> {
     ///
     /// # Errors
     /// [`RejectReason::BadSsz`].
-    pub fn decode<T: Decode>(&self, ssz: &[u8]) -> Result<T, Verdict> {
+    pub(super) fn decode<T: Decode>(&self, ssz: &[u8]) -> Result<T, Verdict> {
         T::from_ssz_bytes(ssz).map_err(|_err| RejectReason::BadSsz.into())
     }
 
@@ -128,7 +105,7 @@ impl CheckContext<'_> {
     ///
     /// # Errors
     /// [`IgnoreReason::WrongFork`].
-    pub fn belongs(&self, slot: Slot) -> Result<(), Verdict> {
+    pub(super) fn belongs(&self, slot: Slot) -> Result<(), Verdict> {
         ignore_unless(self.schedule.digest_at(slot.epoch()) == self.topic.fork_digest, IgnoreReason::WrongFork)
     }
 
@@ -137,15 +114,25 @@ impl CheckContext<'_> {
     ///
     /// # Errors
     /// [`IgnoreReason::WrongFork`]: before a fork, traffic on its topics may be ignored.
-    pub fn has_begun(&self) -> Result<(), Verdict> {
+    pub(super) fn has_begun(&self) -> Result<(), Verdict> {
         ignore_unless(!self.windows.is_future(self.boundary.epoch.start_slot()), IgnoreReason::WrongFork)
+    }
+
+    /// Whether the topic's digest is no longer in force by somebody's clock: peers are not to pay for traffic on topics
+    /// from before a fork.
+    ///
+    /// [spec v1.6.0, transitioning the gossip](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/p2p-interface.md#transitioning-the-gossip)
+    #[must_use]
+    pub(super) fn is_over(&self) -> bool {
+        let end = self.schedule.end_of(self.boundary.epoch);
+        end.is_some_and(|end| !self.windows.is_future(end.start_slot()))
     }
 
     /// The slot has begun by somebody's clock.
     ///
     /// # Errors
     /// [`IgnoreReason::Future`].
-    pub fn not_future(&self, slot: Slot) -> Result<(), Verdict> {
+    pub(super) fn not_future(&self, slot: Slot) -> Result<(), Verdict> {
         ignore_unless(!self.windows.is_future(slot), IgnoreReason::Future)
     }
 
@@ -153,7 +140,7 @@ impl CheckContext<'_> {
     ///
     /// # Errors
     /// [`IgnoreReason::Future`] or [`IgnoreReason::Past`].
-    pub fn within(&self, slot: Slot, range: u64) -> Result<(), Verdict> {
+    pub(super) fn within(&self, slot: Slot, range: u64) -> Result<(), Verdict> {
         self.not_future(slot)?;
         ignore_unless(!self.windows.is_over(slot, range), IgnoreReason::Past)
     }
@@ -162,7 +149,7 @@ impl CheckContext<'_> {
     ///
     /// # Errors
     /// [`IgnoreReason::Finalized`].
-    pub fn not_finalized(&self, slot: Slot) -> Result<(), Verdict> {
+    pub(super) fn not_finalized(&self, slot: Slot) -> Result<(), Verdict> {
         ignore_unless(self.finalized.is_none_or(|finalized| slot > finalized), IgnoreReason::Finalized)
     }
 
@@ -170,7 +157,7 @@ impl CheckContext<'_> {
     ///
     /// # Errors
     /// [`IgnoreReason::AlreadySeen`].
-    pub fn unseen(&self, key: Key) -> Result<(), Verdict> {
+    pub(super) fn unseen(&self, key: Key) -> Result<(), Verdict> {
         ignore_unless(!self.seen.has(key), IgnoreReason::AlreadySeen)
     }
 
@@ -178,7 +165,7 @@ impl CheckContext<'_> {
     ///
     /// # Errors
     /// [`IgnoreReason::Superset`].
-    pub fn no_superset(&self, votes: &Votes) -> Result<(), Verdict> {
+    pub(super) fn no_superset(&self, votes: &Votes) -> Result<(), Verdict> {
         ignore_unless(!self.seen.has_superset(votes), IgnoreReason::Superset)
     }
 
@@ -186,7 +173,7 @@ impl CheckContext<'_> {
     ///
     /// # Errors
     /// [`RejectReason::NotAfterParent`].
-    pub fn after_parent(&self, slot: Slot, parent_root: Root) -> Result<(), Verdict> {
+    pub(super) fn after_parent(&self, slot: Slot, parent_root: Root) -> Result<(), Verdict> {
         let parent = self.headers.get(parent_root);
         reject_unless(parent.is_none_or(|parent| slot > parent.slot), RejectReason::NotAfterParent)
     }
@@ -195,7 +182,7 @@ impl CheckContext<'_> {
     ///
     /// # Errors
     /// [`IgnoreReason::BlockUnknown`].
-    pub fn known_block(&self, root: Root) -> Result<HeaderSeen, Verdict> {
+    pub(super) fn known_block(&self, root: Root) -> Result<HeaderSeen, Verdict> {
         self.headers.get(root).ok_or_else(|| IgnoreReason::BlockUnknown.into())
     }
 
@@ -203,7 +190,7 @@ impl CheckContext<'_> {
     ///
     /// # Errors
     /// [`RejectReason::TooManyBlobs`].
-    pub fn blobs_allowed(&self, epoch: Epoch, blobs: usize) -> Result<(), Verdict> {
+    pub(super) fn blobs_allowed(&self, epoch: Epoch, blobs: usize) -> Result<(), Verdict> {
         let allowed = self.max_blobs(epoch);
         reject_unless(u64::try_from(blobs).is_ok_and(|blobs| blobs <= allowed), RejectReason::TooManyBlobs)
     }
@@ -212,7 +199,7 @@ impl CheckContext<'_> {
     ///
     /// [spec v1.6.0, blob schedule](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/beacon-chain.md#blob-schedule)
     #[must_use]
-    pub fn max_blobs(&self, epoch: Epoch) -> u64 {
+    pub(super) fn max_blobs(&self, epoch: Epoch) -> u64 {
         let state = self.schedule.state_at(epoch);
         state.max_blobs.unwrap_or(match state.fork {
             ForkName::Phase0 | ForkName::Altair | ForkName::Bellatrix | ForkName::Capella => 0,

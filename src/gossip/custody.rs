@@ -13,7 +13,7 @@ use crate::types::NodeId;
 /// A larger count adds to the groups of a smaller one.
 /// [spec v1.6.0, get_custody_groups](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/das-core.md#get_custody_groups)
 #[must_use]
-pub fn custody_groups(node_id: &NodeId, count: u64) -> BTreeSet<u16> {
+pub(super) fn custody_groups(node_id: &NodeId, count: u64) -> BTreeSet<u16> {
     match usize::try_from(count) {
         Ok(count) if count < usize::from(CUSTODY_GROUPS) => Draw::new(node_id).take(count).collect(),
         _ => (0..CUSTODY_GROUPS).collect(),
@@ -24,13 +24,13 @@ pub fn custody_groups(node_id: &NodeId, count: u64) -> BTreeSet<u16> {
 ///
 /// [spec v1.6.0, custody sampling](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/das-core.md#custody-sampling)
 #[must_use]
-pub fn sampled_columns(node_id: &NodeId, custody_group_count: u64) -> BTreeSet<u16> {
+pub(super) fn sampled_columns(node_id: &NodeId, custody_group_count: u64) -> BTreeSet<u16> {
     custody_groups(node_id, custody_group_count.max(SAMPLES_PER_SLOT))
 }
 
 /// The largest custody group count whose columns are all among these, at most 128.
 #[must_use]
-pub fn covered_groups(node_id: &NodeId, columns: &BTreeSet<u16>) -> u64 {
+pub(super) fn covered_groups(node_id: &NodeId, columns: &BTreeSet<u16>) -> u64 {
     if (0..CUSTODY_GROUPS).all(|column| columns.contains(&column)) {
         return u64::from(CUSTODY_GROUPS);
     }

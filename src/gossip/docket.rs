@@ -2,9 +2,10 @@
 //!
 //! Whoever can judge a kind of message becomes its [`Juror`] and is asked about every message of that kind that passed
 //! the rules. An answer in time has the effect of a verdict of our own; without one the message is ignored. The docket
-//! owns the waiting cases, so that each gets its verdict exactly once.
+//! owns the waiting cases, so that each gets its verdict exactly once, and their bytes until the juror takes them, so that
+//! those of which the time is over are free again whether the juror looks or not.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use super::case::Case;
 use super::settler::Settler;
 use super::verdict::{IgnoreReason, RejectReason, Verdict};
+use crate::switch::HeldBytes;
 use crate::types::{GossipTopic, MessageId, PeerId, Slot, TopicKind};
 
 /// How long a juror has, from the arrival of the message. The router forgets a message after five to six heartbeats of
@@ -24,8 +26,7 @@ pub const ANSWER_TIME: Duration = Duration::from_secs(3);
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Questions that may wait for a juror; **drop**: the message is unverifiable then, as without a juror.
-/// 1024 × about 150 bytes = 150 KiB, besides the messages' own bytes: 64 MiB, which the router bounds until the time to
-/// answer is over, and [`Juror::next`] passes over what came too late.
+/// 1024 × 20 bytes = 20 KiB: the messages stay with the docket until the juror takes them or their time is over.
 const QUESTIONS: usize = 1024;
 
 /// A message about which a juror is asked.
@@ -39,8 +40,9 @@ pub struct Question {
     pub peer_id: PeerId,
     /// Its slot, if it has one.
     pub slot: Option<Slot>,
-    /// SSZ.
-    pub ssz: Vec<u8>,
+    /// SSZ. Counts among the 64 MiB of messages that may wait in the whole node until it is dropped: who keeps
+    /// questions keeps gossip from being heard.
+    pub ssz: HeldBytes,
     /// When it arrived.
     pub arrived: Instant,
     /// Until when an answer counts.
@@ -77,17 +79,45 @@ pub struct NotWaiting;
 #[derive(Debug)]
 pub(super) struct Docket {
     settler: Arc<Settler>,
-    jurors: Mutex<HashMap<TopicKind, mpsc::Sender<Question>>>,
+    jurors: Mutex<HashMap<TopicKind, mpsc::Sender<MessageId>>>,
     waiting: Mutex<Waiting>,
 }
 
-/// As many cases at most as the router lets wait for a verdict: 32 768. Their deadlines stay for 3.25 s: 2 MB at 15,000
-/// questions a second.
+/// As many cases at most as the router lets wait for a verdict: 32 768 × about 500 bytes = 16 MiB, and the 64 MiB of SSZ
+/// that the router allows.
 #[derive(Debug, Default)]
 struct Waiting {
-    cases: HashMap<MessageId, Case>,
-    /// By deadline; answered ones stay until theirs has come.
-    deadlines: VecDeque<(Instant, MessageId)>,
+    cases: HashMap<MessageId, Pending>,
+    /// Of exactly these cases, the earliest first. Messages do not come in the order in which they arrived: some take
+    /// long to judge.
+    deadlines: BTreeSet<(Instant, MessageId)>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    case: Case,
+    /// Until the juror takes it.
+    ssz: Option<HeldBytes>,
+    deadline: Instant,
+}
+
+impl Waiting {
+    fn insert(&mut self, case: Case, ssz: HeldBytes, deadline: Instant) {
+        let message_id = case.message_id();
+        self.deadlines.insert((deadline, message_id));
+        // the router hands out an id once
+        self.cases.insert(message_id, Pending { case, ssz: Some(ssz), deadline });
+    }
+
+    fn remove(&mut self, message_id: MessageId) -> Option<Case> {
+        let Pending { case, deadline, .. } = self.cases.remove(&message_id)?;
+        self.deadlines.remove(&(deadline, message_id));
+        Some(case)
+    }
+
+    fn overdue(&self, now: Instant) -> Option<MessageId> {
+        self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, message_id)| *message_id)
+    }
 }
 
 impl Docket {
@@ -106,57 +136,63 @@ impl Docket {
         Juror { questions, docket: Arc::downgrade(self) }
     }
 
-    /// Takes a case in which every rule has passed; settles it at once when nobody can be asked.
-    pub(super) fn submit(&self, mut case: Case) {
-        let Some(place) = self.juror(case.kind()).and_then(|juror| juror.try_reserve_owned().ok()) else {
+    /// Takes a case in which every rule has passed; settles it at once when nobody can be asked, or not in time.
+    pub(super) fn submit(&self, case: Case, ssz: HeldBytes) {
+        let Some(juror) = self.juror(case.kind()) else {
             return self.settler.settle(case, IgnoreReason::Unverifiable.into());
         };
-        let deadline = case.message.arrived + ANSWER_TIME;
-        let question = Question {
-            message_id: case.message_id(),
-            topic: case.message.topic,
-            peer_id: case.message.peer_id,
-            slot: case.slot(),
-            ssz: std::mem::take(&mut case.message.ssz),
-            arrived: case.message.arrived,
-            deadline,
+        let deadline = case.arrived + ANSWER_TIME;
+        if deadline <= Instant::now() {
+            return self.settler.settle(case, IgnoreReason::Unanswered.into());
+        }
+        let Ok(place) = juror.try_reserve_owned() else {
+            return self.settler.settle(case, IgnoreReason::Unverifiable.into());
         };
+        let message_id = case.message_id();
+        self.waiting().insert(case, ssz, deadline);
+        place.send(message_id);
+    }
+
+    /// What a juror is asked about a message, once; `None` when the message no longer waits or its time is over.
+    fn question(&self, message_id: MessageId) -> Option<Question> {
         let mut waiting = self.waiting();
-        waiting.deadlines.push_back((deadline, question.message_id));
-        // the router hands out an id once
-        waiting.cases.insert(question.message_id, case);
-        drop(waiting);
-        place.send(question);
+        let Pending { case, ssz, deadline } = waiting.cases.get_mut(&message_id)?;
+        if *deadline <= Instant::now() {
+            return None;
+        }
+        Some(Question {
+            message_id,
+            topic: case.topic,
+            peer_id: case.peer_id,
+            slot: case.slot(),
+            ssz: ssz.take()?,
+            arrived: case.arrived,
+            deadline: *deadline,
+        })
     }
 
     /// Gives a waiting message the verdict of a juror.
     pub(super) fn answer(&self, message_id: MessageId, answer: Answer) -> Result<(), NotWaiting> {
-        let case = self.waiting().cases.remove(&message_id).ok_or(NotWaiting)?;
-        self.settler.settle(case, answer.into());
+        let case = self.waiting().remove(message_id).ok_or(NotWaiting)?;
+        let verdict = self.settler.judge.spared(case.topic, case.arrived_ms, answer.into());
+        self.settler.settle(case, verdict);
         Ok(())
     }
 
     /// Ignores what was not answered in time.
     pub(super) fn expire(&self, now: Instant) {
-        for case in self.overdue(now) {
+        while let Some(case) = self.take_overdue(now) {
             self.settler.settle(case, IgnoreReason::Unanswered.into());
         }
     }
 
-    fn overdue(&self, now: Instant) -> Vec<Case> {
+    fn take_overdue(&self, now: Instant) -> Option<Case> {
         let mut waiting = self.waiting();
-        let mut overdue = Vec::new();
-        while let Some((deadline, message_id)) = waiting.deadlines.front().copied()
-            && deadline <= now
-        {
-            waiting.deadlines.pop_front();
-            overdue.extend(waiting.cases.remove(&message_id));
-        }
-        overdue
+        waiting.overdue(now).and_then(|message_id| waiting.remove(message_id))
     }
 
     /// Who is asked about a kind; whoever has left is forgotten.
-    fn juror(&self, kind: TopicKind) -> Option<mpsc::Sender<Question>> {
+    fn juror(&self, kind: TopicKind) -> Option<mpsc::Sender<MessageId>> {
         let mut jurors = self.jurors.lock().unwrap_or_else(PoisonError::into_inner);
         if jurors.get(&kind)?.is_closed() {
             jurors.remove(&kind);
@@ -173,7 +209,7 @@ impl Docket {
 #[must_use = "a juror that asks for no question keeps messages waiting"]
 #[derive(Debug)]
 pub struct Juror {
-    questions: mpsc::Receiver<Question>,
+    questions: mpsc::Receiver<MessageId>,
     docket: Weak<Docket>,
 }
 
@@ -183,9 +219,10 @@ impl Juror {
     /// Cancel safe.
     pub async fn next(&mut self) -> Option<Question> {
         loop {
-            let question = self.questions.recv().await?;
-            if Instant::now() < question.deadline {
-                return Some(question);
+            let message_id = self.questions.recv().await?;
+            let question = self.docket.upgrade()?.question(message_id);
+            if question.is_some() {
+                return question;
             }
         }
     }
@@ -198,3 +235,6 @@ impl Juror {
         self.docket.upgrade().ok_or(NotWaiting)?.answer(message_id, answer)
     }
 }
+
+#[cfg(test)]
+mod tests;

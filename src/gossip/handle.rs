@@ -8,10 +8,10 @@ use tokio::sync::{mpsc, watch};
 use super::docket::{Docket, Juror};
 use super::judge::Judge;
 use super::pool;
-use super::publish::{PublishError, Publisher};
+use super::publish::{NotPublished, Publisher};
 use super::settler::{Sample, Settler};
 use super::subscriptions::Plan;
-use super::task::GossipTask;
+use super::task::{GossipTask, Inputs};
 use crate::chain::{ChainConfig, ChainNow, ForkSchedule};
 use crate::events::Events;
 use crate::switch::{GossipEnds, Published, RelayPolicy, SwitchHandle};
@@ -70,11 +70,10 @@ impl Gossip {
             schedule: schedule.clone(),
             settler,
             docket: docket.clone(),
-            router_events: ends.events,
-            plan,
-            now,
+            inputs: Inputs { plan, now, router_events: ends.events },
             low_scores,
             joined: BTreeSet::new(),
+            outdated: BTreeSet::new(),
         };
         tasks.spawn_critical("gossip", task.run(tasks.token().clone()));
         let publisher = Publisher { judge, switch, schedule, clock, events };
@@ -82,13 +81,14 @@ impl Gossip {
     }
 
     /// Publishes a message: SSZ of the topic's type. It is judged by the rules that hold for everyone's; what needs a
-    /// state is taken on the caller's word.
+    /// state is taken on the caller's word. It goes out on the topic of the digest that it belongs to, and counts as seen
+    /// from then on; what it reached is an estimate, see [`Published::peers`].
     ///
     /// # Errors
-    /// [`PublishError`] says which rule it breaks, or why nobody was reached.
+    /// [`NotPublished`] says which rule it breaks, or why nobody was reached.
     ///
     /// Cancel safe, but a message that was handed over is published all the same.
-    pub async fn publish(&self, name: TopicName, ssz: Vec<u8>) -> Result<Published, PublishError> {
+    pub async fn publish(&self, name: TopicName, ssz: Vec<u8>) -> Result<Published, NotPublished> {
         self.publisher.publish(name, ssz).await
     }
 

@@ -12,7 +12,7 @@ use crate::types::{Root, SLOTS_PER_EPOCH, Slot};
 
 /// How long headers are kept, in slots: four epochs, so that what proposers depend on, up to three epochs back, is
 /// there.
-pub const KEPT_SLOTS: u64 = 4 * SLOTS_PER_EPOCH;
+pub(super) const HEADER_SLOTS: u64 = 4 * SLOTS_PER_EPOCH;
 
 /// Headers kept of one slot. Honest slots have one; whoever forges more pushes out the oldest that nobody vouched for,
 /// and the true one comes back with each of its columns.
@@ -33,7 +33,7 @@ pub struct HeaderSeen {
     pub parent_root: Root,
 }
 
-/// The index. Bounded by count and by age; see [`KEPT_SLOTS`].
+/// The index. Bounded by count and by age; see [`HEADER_SLOTS`].
 #[derive(Debug, Default)]
 pub struct Headers {
     index: Mutex<Index>,
@@ -82,7 +82,7 @@ impl Headers {
     /// Puts one in, and drops what is too old at `wall_slot`. `is_vouched` says that it came with a message that was
     /// accepted; such an entry outlives the others of its slot.
     pub(super) fn insert(&self, header: HeaderSeen, is_vouched: bool, wall_slot: Slot) {
-        let oldest = Slot(wall_slot.0.saturating_sub(KEPT_SLOTS));
+        let oldest = Slot(wall_slot.0.saturating_sub(HEADER_SLOTS));
         // one ahead: the clocks of others may be ahead of ours
         if header.slot < oldest || header.slot.0 > wall_slot.0.saturating_add(1) {
             return;
@@ -104,7 +104,7 @@ impl Headers {
 
     /// Drops what is too old at `wall_slot`.
     pub(super) fn prune(&self, wall_slot: Slot) {
-        self.lock().expire(Slot(wall_slot.0.saturating_sub(KEPT_SLOTS)));
+        self.lock().expire(Slot(wall_slot.0.saturating_sub(HEADER_SLOTS)));
     }
 
     fn lock(&self) -> MutexGuard<'_, Index> {
@@ -149,16 +149,16 @@ mod tests {
     fn headers_expire_with_their_slot() {
         let headers = Headers::default();
         headers.insert(header(10, 0), false, Slot(10));
-        headers.prune(Slot(10 + KEPT_SLOTS));
+        headers.prune(Slot(10 + HEADER_SLOTS));
         assert_eq!(headers.len(), 1);
-        headers.prune(Slot(11 + KEPT_SLOTS));
+        headers.prune(Slot(11 + HEADER_SLOTS));
         assert!(headers.is_empty() && headers.get(header(10, 0).root).is_none());
     }
 
     #[test]
     fn neither_old_nor_future_headers_are_taken() {
         let headers = Headers::default();
-        headers.insert(header(9, 0), false, Slot(10 + KEPT_SLOTS));
+        headers.insert(header(9, 0), false, Slot(10 + HEADER_SLOTS));
         headers.insert(header(502, 0), false, Slot(500));
         assert!(headers.is_empty());
         headers.insert(header(501, 0), false, Slot(500));

@@ -112,17 +112,17 @@ impl Bench {
     fn judge(&self, message: GossipMessage) {
         let clock = &self.settler.clock;
         let arrived_ms = clock.now_ms().saturating_sub(milliseconds(message.arrived.elapsed()));
-        let mut case = Case::new(message, arrived_ms);
-        let judge = || self.settler.judge.judge(case.message.topic, &case.message.ssz, arrived_ms);
+        let (mut case, ssz) = Case::open(message, arrived_ms);
+        let judge = || self.settler.judge.judge(case.topic, &ssz, arrived_ms);
         // bytes from a peer must not end us: a panic is a bug of ours, said aloud, and costs nobody anything
         let Ok(judgement) = catch_unwind(AssertUnwindSafe(judge)) else {
-            tracing::error!(topic = %case.message.topic, message_id = %case.message_id(), "judging panicked; this is a bug");
+            tracing::error!(topic = %case.topic, message_id = %case.message_id(), "judging panicked; this is a bug");
             return self.settler.settle(case, IgnoreReason::OwnFault.into());
         };
         match judgement {
             Ok(passed) => {
                 case.passed = Some(passed);
-                self.docket.submit(case);
+                self.docket.submit(case, ssz);
             }
             Err(verdict) => self.settler.settle(case, verdict),
         }

@@ -1,32 +1,49 @@
 //! What valid messages have already said: first-seen keys, supersets of votes, best bids, newest updates.
 //!
-//! The rules ask; [`Judge::record`](super::Judge::record) puts in, and only what was accepted. Keys know nothing of fork
+//! The rules ask; [`Judge::admit`](super::Judge::admit) puts in, and only what is accepted: it asks once more and puts in
+//! under one lock, so of two messages that passed the rules at the same time one is accepted. Keys know nothing of fork
 //! digests, so both variants of a topic around a fork share them. Each table has a lock of its own, held for one map
 //! operation (an attester slashing: for its indices).
 //!
 //! Everything that belongs to a slot or an epoch goes two epochs later, the rest by count. A full table takes nothing
 //! more until its oldest entries expire: a repetition then passes as new, which costs work, never a verdict on somebody.
-//! Worst case, with every table full: 36 MiB attesters (all of a network of a million validators; two subnets of 64
-//! hold 1/32 of that), 17 MiB votes of aggregates and contributions, 21 MiB the rest.
+//! Worst case, with every table full: 4.5 MiB attesters and 2.3 MiB seats, 17 MiB votes of aggregates and contributions,
+//! 22 MiB the rest. All attesters of a network of two million validators are 1 MiB.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::hash::Hash;
+mod tables;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use self::tables::{Act, BestBids, Bitmaps, Expiring, Recent, Supersets};
+use super::verdict::IgnoreReason;
 use crate::types::containers::Hash32;
 use crate::types::{Epoch, Root, SLOTS_PER_EPOCH, Slot};
 
 /// How long what belongs to a slot is remembered, in slots.
-const KEPT_SLOTS: u64 = 2 * SLOTS_PER_EPOCH;
+const CLAIM_SLOTS: u64 = 2 * SLOTS_PER_EPOCH;
 
 /// How long what belongs to an epoch is remembered, in epochs.
-const KEPT_EPOCHS: u64 = 2;
+const CLAIM_EPOCHS: u64 = 2;
+
+/// Pages of 4096 attesters: 8192 × 576 bytes = 4.5 MiB. Votes of two epochs count, and three are kept, and the first of a
+/// fourth by clocks that are ahead; a registry of eight million validators would fill them.
+const ATTESTER_PAGES: usize = 1 << 13;
+
+/// Pages of 4096 seats: 4096 × 576 bytes = 2.3 MiB. A slot has 64 committees of 2048 seats at most, so 32 pages, and 66
+/// slots are kept.
+const SEAT_PAGES: usize = 1 << 12;
+
+/// Seats in a committee at most.
+///
+/// [spec v1.6.0, MAX_VALIDATORS_PER_COMMITTEE](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/phase0/beacon-chain.md#misc-1)
+const SEATS: u64 = 2048;
 
 /// What a topic's messages are told apart by: of two valid messages with one key the second is ignored.
 ///
+/// The fields are those of the message, by name and meaning.
+///
 /// [spec v1.6.0, global topics](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/phase0/p2p-interface.md#global-topics)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the fields are those of the message, by name and meaning")]
 pub enum Key {
     /// A block.
     Proposal { slot: Slot, proposer: u64 },
@@ -127,13 +144,37 @@ impl Finality {
     }
 }
 
+/// What a valid message lets its repetitions be known by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// The key of its topic.
+    pub key: Option<Key>,
+    /// The votes in it.
+    pub votes: Option<Votes>,
+    /// Attesters whom it slashes; at most 131072.
+    pub slashed: Vec<u64>,
+    /// What it bids, in Gwei, and in which auction.
+    pub bid: Option<(Auction, u64)>,
+    /// How new it is as a finality update.
+    pub finality: Option<Finality>,
+    /// The attested slot of an optimistic update.
+    pub optimistic: Option<Slot>,
+}
+
+impl From<Key> for Claims {
+    fn from(key: Key) -> Self {
+        Self { key: Some(key), ..Self::default() }
+    }
+}
+
 /// The tables.
 #[derive(Debug)]
-pub struct Seen {
+pub(super) struct Seen {
     proposals: Mutex<Expiring<u64>>,
     aggregators: Mutex<Expiring<u64>>,
-    attesters: Mutex<Expiring<u64>>,
-    seats: Mutex<Expiring<(u8, u16)>>,
+    /// By index: they are given out one after the other, so they lie close together.
+    attesters: Mutex<Bitmaps>,
+    seats: Mutex<Bitmaps>,
     exits: Mutex<Recent>,
     proposer_slashings: Mutex<Recent>,
     slashed_attesters: Mutex<Recent>,
@@ -152,6 +193,8 @@ pub struct Seen {
     best_bids: Mutex<BestBids>,
     finality: Mutex<Option<Finality>>,
     optimistic: Mutex<Option<Slot>>,
+    /// Held while something is admitted: what is checked holds until it is put in. Taken before any table's lock.
+    admission: Mutex<()>,
 }
 
 impl Default for Seen {
@@ -159,8 +202,8 @@ impl Default for Seen {
         Self {
             proposals: Expiring::new(1 << 12).into(),
             aggregators: Expiring::new(1 << 17).into(),
-            attesters: Expiring::new(1 << 21).into(),
-            seats: Expiring::new(1 << 21).into(),
+            attesters: Bitmaps::new(ATTESTER_PAGES).into(),
+            seats: Bitmaps::new(SEAT_PAGES).into(),
             exits: Recent::new(1 << 14).into(),
             proposer_slashings: Recent::new(1 << 14).into(),
             slashed_attesters: Recent::new(1 << 17).into(),
@@ -179,6 +222,7 @@ impl Default for Seen {
             best_bids: BestBids::new(1 << 14).into(),
             finality: None.into(),
             optimistic: None.into(),
+            admission: Mutex::default(),
         }
     }
 }
@@ -186,126 +230,157 @@ impl Default for Seen {
 impl Seen {
     /// Whether a valid message had this key.
     #[must_use]
-    pub fn has(&self, key: Key) -> bool {
-        match key {
-            Key::Proposal { slot, proposer } => lock(&self.proposals).has(slot.0, &proposer),
-            Key::Aggregator { epoch, validator } => lock(&self.aggregators).has(epoch.0, &validator),
-            Key::Attester { epoch, validator } => lock(&self.attesters).has(epoch.0, &validator),
-            Key::Seat { slot, committee, position } => lock(&self.seats).has(slot.0, &(committee, position)),
-            Key::Exit { validator } => lock(&self.exits).has(validator),
-            Key::ProposerSlashing { proposer } => lock(&self.proposer_slashings).has(proposer),
-            Key::CredentialChange { validator } => lock(&self.credential_changes).has(validator),
-            Key::Contributor { slot, validator, subcommittee } => {
-                lock(&self.contributors).has(slot.0, &(validator, subcommittee))
-            }
-            Key::SyncMessage { slot, validator, subnet } => lock(&self.sync_messages).has(slot.0, &(validator, subnet)),
-            Key::Blob { slot, proposer, index } => lock(&self.blobs).has(slot.0, &(proposer, index)),
-            Key::Column { slot, proposer, index } => lock(&self.columns).has(slot.0, &(proposer, index)),
-            Key::BlockColumn { slot, block_root, index } => lock(&self.block_columns).has(slot.0, &(block_root, index)),
-            Key::Payload { slot, block_root, builder } => lock(&self.payloads).has(slot.0, &(block_root, builder)),
-            Key::PayloadVote { slot, validator } => lock(&self.payload_votes).has(slot.0, &validator),
-            Key::Bid { slot, parent_hash, parent_root, builder } => {
-                lock(&self.bids).has(slot.0, &(parent_hash, parent_root, builder))
-            }
-            Key::Preferences { slot, dependent_root } => lock(&self.preferences).has(slot.0, &dependent_root),
-        }
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.act(key, Act::Look)
     }
 
     /// Whether the votes of a valid message on the same subject include all of these.
     #[must_use]
-    pub fn has_superset(&self, votes: &Votes) -> bool {
+    pub(super) fn has_superset(&self, votes: &Votes) -> bool {
         lock(self.supersets(votes.subject)).has(votes)
     }
 
     /// Whether every one of these attesters was in a valid slashing.
     #[must_use]
-    pub fn has_slashed(&self, attesters: &[u64]) -> bool {
+    pub(super) fn has_slashed(&self, attesters: &[u64]) -> bool {
         let slashed = lock(&self.slashed_attesters);
         attesters.iter().all(|attester| slashed.has(*attester))
     }
 
     /// The highest valid bid, in Gwei.
     #[must_use]
-    pub fn best_bid(&self, auction: &Auction) -> Option<u64> {
+    pub(super) fn best_bid(&self, auction: &Auction) -> Option<u64> {
         lock(&self.best_bids).get(auction)
     }
 
     /// Whether a finality update is newer than all that were forwarded.
     #[must_use]
-    pub fn is_newest_finality(&self, finality: Finality) -> bool {
+    pub(super) fn is_newest_finality(&self, finality: Finality) -> bool {
         lock(&self.finality).is_none_or(|forwarded| finality.may_follow(forwarded))
     }
 
     /// Whether an optimistic update for this attested slot is newer than all that were forwarded.
     #[must_use]
-    pub fn is_newest_optimistic(&self, attested: Slot) -> bool {
+    pub(super) fn is_newest_optimistic(&self, attested: Slot) -> bool {
         lock(&self.optimistic).is_none_or(|forwarded| attested > forwarded)
     }
 
-    /// Remembers a key.
-    pub fn insert(&self, key: Key) {
+    /// Remembers what an accepted message claims, all of it, unless something has been claimed by another meanwhile:
+    /// of two that passed the rules at the same time, one is the first.
+    ///
+    /// # Errors
+    /// Why the message is to be ignored; nothing is remembered then.
+    pub(super) fn admit(&self, claims: &Claims) -> Result<(), IgnoreReason> {
+        let _admission = lock(&self.admission);
+        self.check(claims)?;
+        self.insert(claims);
+        Ok(())
+    }
+
+    /// Takes the key of a message before it is known whether it will be accepted; [`Self::admit_reserved`] or
+    /// [`Self::give_back`] must follow.
+    ///
+    /// # Errors
+    /// Why the message is to be ignored; nothing is taken then.
+    pub(super) fn reserve(&self, claims: &Claims) -> Result<(), IgnoreReason> {
+        let _admission = lock(&self.admission);
+        self.check(claims)?;
+        if let Some(key) = claims.key {
+            self.act(key, Act::Take);
+        }
+        Ok(())
+    }
+
+    /// Remembers what a message claims whose key was reserved.
+    pub(super) fn admit_reserved(&self, claims: &Claims) {
+        let _admission = lock(&self.admission);
+        self.insert(claims);
+    }
+
+    /// Frees a key that was reserved.
+    pub(super) fn give_back(&self, claims: &Claims) {
+        if let Some(key) = claims.key {
+            self.act(key, Act::GiveBack);
+        }
+    }
+
+    /// The rules about what was seen, once more.
+    fn check(&self, claims: &Claims) -> Result<(), IgnoreReason> {
+        let Claims { key, votes, slashed, bid, finality, optimistic } = claims;
+        let is_taken = key.is_some_and(|key| self.has(key)) || (!slashed.is_empty() && self.has_slashed(slashed));
+        let is_worse = bid.is_some_and(|(auction, value)| self.best_bid(&auction).is_some_and(|best| value <= best))
+            || finality.is_some_and(|finality| !self.is_newest_finality(finality))
+            || optimistic.is_some_and(|attested| !self.is_newest_optimistic(attested));
+        if is_taken {
+            Err(IgnoreReason::AlreadySeen)
+        } else if votes.as_ref().is_some_and(|votes| self.has_superset(votes)) {
+            Err(IgnoreReason::Superset)
+        } else if is_worse {
+            Err(IgnoreReason::NotBetter)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn insert(&self, claims: &Claims) {
+        let Claims { key, votes, slashed, bid, finality, optimistic } = claims;
+        if let Some(key) = key {
+            self.act(*key, Act::Take);
+        }
+        if let Some(votes) = votes {
+            lock(self.supersets(votes.subject)).insert(votes);
+        }
+        if let Some((auction, value)) = bid {
+            lock(&self.best_bids).insert(*auction, *value);
+        }
+        if let Some(finality) = finality {
+            let mut newest = lock(&self.finality);
+            *newest = newest.filter(|forwarded| !finality.may_follow(*forwarded)).or(Some(*finality));
+        }
+        if let Some(attested) = optimistic {
+            let mut newest = lock(&self.optimistic);
+            *newest = (*newest).max(Some(*attested));
+        }
+        let mut slashed_attesters = lock(&self.slashed_attesters);
+        slashed.iter().for_each(|attester| slashed_attesters.insert(*attester));
+    }
+
+    /// Finds the table of a key and acts on it.
+    fn act(&self, key: Key, act: Act) -> bool {
         match key {
-            Key::Proposal { slot, proposer } => lock(&self.proposals).insert(slot.0, proposer),
-            Key::Aggregator { epoch, validator } => lock(&self.aggregators).insert(epoch.0, validator),
-            Key::Attester { epoch, validator } => lock(&self.attesters).insert(epoch.0, validator),
-            Key::Seat { slot, committee, position } => lock(&self.seats).insert(slot.0, (committee, position)),
-            Key::Exit { validator } => lock(&self.exits).insert(validator),
-            Key::ProposerSlashing { proposer } => lock(&self.proposer_slashings).insert(proposer),
-            Key::CredentialChange { validator } => lock(&self.credential_changes).insert(validator),
+            Key::Proposal { slot, proposer } => lock(&self.proposals).act(act, slot.0, proposer),
+            Key::Aggregator { epoch, validator } => lock(&self.aggregators).act(act, epoch.0, validator),
+            Key::Attester { epoch, validator } => lock(&self.attesters).act(act, epoch.0, validator),
+            Key::Seat { slot, committee, position } => {
+                lock(&self.seats).act(act, slot.0, u64::from(committee) * SEATS + u64::from(position))
+            }
+            Key::Exit { validator } => lock(&self.exits).act(act, validator),
+            Key::ProposerSlashing { proposer } => lock(&self.proposer_slashings).act(act, proposer),
+            Key::CredentialChange { validator } => lock(&self.credential_changes).act(act, validator),
             Key::Contributor { slot, validator, subcommittee } => {
-                lock(&self.contributors).insert(slot.0, (validator, subcommittee));
+                lock(&self.contributors).act(act, slot.0, (validator, subcommittee))
             }
             Key::SyncMessage { slot, validator, subnet } => {
-                lock(&self.sync_messages).insert(slot.0, (validator, subnet));
+                lock(&self.sync_messages).act(act, slot.0, (validator, subnet))
             }
-            Key::Blob { slot, proposer, index } => lock(&self.blobs).insert(slot.0, (proposer, index)),
-            Key::Column { slot, proposer, index } => lock(&self.columns).insert(slot.0, (proposer, index)),
+            Key::Blob { slot, proposer, index } => lock(&self.blobs).act(act, slot.0, (proposer, index)),
+            Key::Column { slot, proposer, index } => lock(&self.columns).act(act, slot.0, (proposer, index)),
             Key::BlockColumn { slot, block_root, index } => {
-                lock(&self.block_columns).insert(slot.0, (block_root, index));
+                lock(&self.block_columns).act(act, slot.0, (block_root, index))
             }
-            Key::Payload { slot, block_root, builder } => lock(&self.payloads).insert(slot.0, (block_root, builder)),
-            Key::PayloadVote { slot, validator } => lock(&self.payload_votes).insert(slot.0, validator),
+            Key::Payload { slot, block_root, builder } => lock(&self.payloads).act(act, slot.0, (block_root, builder)),
+            Key::PayloadVote { slot, validator } => lock(&self.payload_votes).act(act, slot.0, validator),
             Key::Bid { slot, parent_hash, parent_root, builder } => {
-                lock(&self.bids).insert(slot.0, (parent_hash, parent_root, builder));
+                lock(&self.bids).act(act, slot.0, (parent_hash, parent_root, builder))
             }
-            Key::Preferences { slot, dependent_root } => lock(&self.preferences).insert(slot.0, dependent_root),
+            Key::Preferences { slot, dependent_root } => lock(&self.preferences).act(act, slot.0, dependent_root),
         }
-    }
-
-    /// Remembers votes, and forgets those that they include.
-    pub fn insert_votes(&self, votes: &Votes) {
-        lock(self.supersets(votes.subject)).insert(votes);
-    }
-
-    /// Remembers who was slashed.
-    pub fn insert_slashed(&self, attesters: &[u64]) {
-        let mut slashed = lock(&self.slashed_attesters);
-        attesters.iter().for_each(|attester| slashed.insert(*attester));
-    }
-
-    /// Remembers a bid, if it is the highest.
-    pub fn insert_bid(&self, auction: Auction, value: u64) {
-        lock(&self.best_bids).insert(auction, value);
-    }
-
-    /// Remembers a forwarded finality update, if it is the newest.
-    pub fn insert_finality(&self, finality: Finality) {
-        let mut newest = lock(&self.finality);
-        if newest.is_none_or(|forwarded| finality.may_follow(forwarded)) {
-            *newest = Some(finality);
-        }
-    }
-
-    /// Remembers a forwarded optimistic update, if it is the newest.
-    pub fn insert_optimistic(&self, attested: Slot) {
-        let mut newest = lock(&self.optimistic);
-        *newest = (*newest).max(Some(attested));
     }
 
     /// Forgets what is two epochs old at `wall_slot`; a call in every slot keeps to the bounds above.
-    pub fn prune(&self, wall_slot: Slot) {
-        let slot = wall_slot.0.saturating_sub(KEPT_SLOTS);
-        let epoch = wall_slot.epoch().0.saturating_sub(KEPT_EPOCHS);
+    pub(super) fn prune(&self, wall_slot: Slot) {
+        let slot = wall_slot.0.saturating_sub(CLAIM_SLOTS);
+        let epoch = wall_slot.epoch().0.saturating_sub(CLAIM_EPOCHS);
         lock(&self.proposals).expire(slot);
         lock(&self.aggregators).expire(epoch);
         lock(&self.attesters).expire(epoch);
@@ -328,164 +403,6 @@ impl Seen {
         match subject {
             Subject::Attestation { .. } => &self.aggregates,
             Subject::SyncCommittee { .. } => &self.contributions,
-        }
-    }
-}
-
-/// Keys that go with their slot or epoch; at most `capacity` of them.
-#[derive(Debug)]
-struct Expiring<K> {
-    buckets: BTreeMap<u64, HashSet<K>>,
-    len: usize,
-    capacity: usize,
-}
-
-impl<K: Eq + Hash> Expiring<K> {
-    const fn new(capacity: usize) -> Self {
-        Self { buckets: BTreeMap::new(), len: 0, capacity }
-    }
-
-    fn has(&self, when: u64, key: &K) -> bool {
-        self.buckets.get(&when).is_some_and(|keys| keys.contains(key))
-    }
-
-    fn insert(&mut self, when: u64, key: K) {
-        if self.len < self.capacity && self.buckets.entry(when).or_default().insert(key) {
-            self.len += 1;
-        }
-    }
-
-    fn expire(&mut self, oldest: u64) {
-        while let Some(bucket) = self.buckets.first_entry().filter(|bucket| *bucket.key() < oldest) {
-            self.len -= bucket.remove().len();
-        }
-    }
-}
-
-/// The last validators that something happened to; the oldest gives way to the newest.
-#[derive(Debug)]
-struct Recent {
-    set: HashSet<u64>,
-    order: VecDeque<u64>,
-    capacity: usize,
-}
-
-impl Recent {
-    fn new(capacity: usize) -> Self {
-        Self { set: HashSet::new(), order: VecDeque::new(), capacity }
-    }
-
-    fn has(&self, validator: u64) -> bool {
-        self.set.contains(&validator)
-    }
-
-    fn insert(&mut self, validator: u64) {
-        if !self.set.insert(validator) {
-            return;
-        }
-        self.order.push_back(validator);
-        if self.order.len() > self.capacity
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.set.remove(&oldest);
-        }
-    }
-}
-
-/// Votes by subject, of which none includes another; at most `capacity` bytes with their share of the maps.
-#[derive(Debug)]
-struct Supersets {
-    buckets: BTreeMap<u64, HashMap<Subject, Vec<Bits>>>,
-    bytes: usize,
-    capacity: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Bits {
-    count: usize,
-    bits: Box<[u8]>,
-}
-
-impl Supersets {
-    /// What an entry costs beside its bits: its share of the maps, the key, the allocation.
-    const OVERHEAD: usize = 192;
-
-    const fn new(capacity: usize) -> Self {
-        Self { buckets: BTreeMap::new(), bytes: 0, capacity }
-    }
-
-    fn has(&self, votes: &Votes) -> bool {
-        let seen = self.buckets.get(&when(votes.subject)).and_then(|bucket| bucket.get(&votes.subject));
-        seen.into_iter().flatten().any(|seen| includes(&seen.bits, seen.count, &votes.bits, votes.count))
-    }
-
-    fn insert(&mut self, votes: &Votes) {
-        let size = Self::OVERHEAD + votes.bits.len();
-        if self.bytes + size > self.capacity || self.has(votes) {
-            return;
-        }
-        let seen = self.buckets.entry(when(votes.subject)).or_default().entry(votes.subject).or_default();
-        let before = cost(seen);
-        seen.retain(|seen| !includes(&votes.bits, votes.count, &seen.bits, seen.count));
-        seen.push(Bits { count: votes.count, bits: votes.bits.clone() });
-        self.bytes = self.bytes - before + cost(seen);
-    }
-
-    fn expire(&mut self, oldest: u64) {
-        while let Some(bucket) = self.buckets.first_entry().filter(|bucket| *bucket.key() < oldest) {
-            self.bytes -= bucket.remove().into_values().map(|seen| cost(&seen)).sum::<usize>();
-        }
-    }
-}
-
-/// The slot or the epoch with which a subject goes.
-const fn when(subject: Subject) -> u64 {
-    match subject {
-        Subject::Attestation { epoch, .. } => epoch.0,
-        Subject::SyncCommittee { slot, .. } => slot.0,
-    }
-}
-
-fn cost(seen: &[Bits]) -> usize {
-    seen.iter().map(|seen| Supersets::OVERHEAD + seen.bits.len()).sum()
-}
-
-/// Whether `these` have every vote of `those`; equal ones do. Votes of different counts are of different committees.
-fn includes(these: &[u8], count: usize, those: &[u8], other_count: usize) -> bool {
-    count == other_count
-        && these.len() == those.len()
-        && these.iter().zip(those).all(|(these, those)| those & !these == 0)
-}
-
-/// The highest bid of each auction; at most `capacity` auctions.
-#[derive(Debug)]
-struct BestBids {
-    values: BTreeMap<Slot, HashMap<Auction, u64>>,
-    len: usize,
-    capacity: usize,
-}
-
-impl BestBids {
-    const fn new(capacity: usize) -> Self {
-        Self { values: BTreeMap::new(), len: 0, capacity }
-    }
-
-    fn get(&self, auction: &Auction) -> Option<u64> {
-        self.values.get(&auction.slot)?.get(auction).copied()
-    }
-
-    fn insert(&mut self, auction: Auction, value: u64) {
-        let best = self.get(&auction);
-        if best.is_some_and(|best| best >= value) || (best.is_none() && self.len >= self.capacity) {
-            return;
-        }
-        self.len += usize::from(best.is_none());
-        self.values.entry(auction.slot).or_default().insert(auction, value);
-    }
-
-    fn expire(&mut self, oldest: Slot) {
-        while let Some(bucket) = self.values.first_entry().filter(|bucket| *bucket.key() < oldest) {
-            self.len -= bucket.remove().len();
         }
     }
 }

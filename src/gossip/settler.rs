@@ -16,7 +16,7 @@ use super::verdict::{IgnoreReason, Verdict};
 use crate::events::{Events, NodeEvent};
 use crate::switch::{Acceptance, RelayPolicy};
 use crate::time::{SlotClock, fine_milliseconds};
-use crate::types::{GossipTopic, MessageId, TopicKind};
+use crate::types::{MessageId, TopicKind};
 
 /// How long the outcome of a corroboration is waited for before its message is told of without one; the router decides
 /// within 3 s, but what it tells may be dropped.
@@ -51,35 +51,38 @@ impl Settler {
         Self { judge, clock, events, tally: Tally::default(), relay, sample, undecided: Mutex::default() }
     }
 
-    /// Gives a message its verdict.
+    /// Gives a message its verdict, once more asking whether it is the first where it would be accepted.
     pub(super) fn settle(&self, case: Case, verdict: Verdict) {
+        let verdict = self.admitted(&case, verdict);
         let acceptance = self.acceptance(&case, verdict);
         self.tally.count(case.kind(), verdict);
         let slot_offset_ms = case.slot().map(|slot| self.clock.offset_ms(slot, case.arrived_ms));
-        match verdict {
-            Verdict::Accept => {
-                if let Some(passed) = &case.passed {
-                    self.judge.record(passed, self.clock.now_ms());
-                }
-            }
-            Verdict::Reject(reason) => self.events.emit(NodeEvent::GossipRejected {
-                peer_id: case.message.peer_id,
-                topic: case.message.topic,
+        if let Verdict::Reject(reason) = verdict {
+            self.events.emit(NodeEvent::GossipRejected {
+                peer_id: case.peer_id,
+                topic: case.topic,
                 topic_kind: case.kind(),
                 reason: reason.as_str(),
                 message_id: case.message_id(),
-                size_bytes: case.message.wire_bytes,
-            }),
-            Verdict::Ignore(_) => {}
-        }
-        let is_rejected = matches!(verdict, Verdict::Reject(_));
-        if let (Some(slot), Some(offset_ms), false) = (case.slot(), slot_offset_ms, is_rejected) {
+                size_bytes: case.wire_bytes,
+            });
+        } else if let (Some(slot), Some(offset_ms)) = (case.slot(), slot_offset_ms) {
             self.tally.note_arrival(&case, slot, offset_ms);
         }
         if self.sample.has(case.kind(), &case.message_id()) {
             self.tell(&case, verdict, acceptance, slot_offset_ms);
         }
-        case.message.verdict.report(acceptance);
+        case.verdict.report(acceptance);
+    }
+
+    /// Of messages with one first-seen key one is accepted: the others are ignored, whoever vouches for them.
+    fn admitted(&self, case: &Case, verdict: Verdict) -> Verdict {
+        match (verdict, &case.passed) {
+            (Verdict::Accept, Some(passed)) => {
+                self.judge.admit(passed, self.clock.now_ms()).map_or_else(Verdict::Ignore, |()| Verdict::Accept)
+            }
+            (Verdict::Accept | Verdict::Ignore(_) | Verdict::Reject(_), _) => verdict,
+        }
     }
 
     fn acceptance(&self, case: &Case, verdict: Verdict) -> Acceptance {
@@ -97,19 +100,19 @@ impl Settler {
 
     fn tell(&self, case: &Case, verdict: Verdict, acceptance: Acceptance, slot_offset_ms: Option<i64>) {
         let event = NodeEvent::GossipReceived {
-            topic: case.message.topic,
+            topic: case.topic,
             topic_kind: case.kind(),
             message_id: case.message_id(),
-            peer_id: case.message.peer_id,
+            peer_id: case.peer_id,
             slot: case.slot(),
             slot_offset_ms,
             block_root: case.block_root(),
-            size_bytes: case.message.wire_bytes,
+            size_bytes: case.wire_bytes,
             ssz_bytes: case.ssz_bytes,
             verdict: verdict.as_str(),
             reason: verdict.reason(),
             relay: if acceptance == Acceptance::Accept { ACCEPTED } else { NONE },
-            judged_ms: fine_milliseconds(case.message.arrived.elapsed()),
+            judged_ms: fine_milliseconds(case.arrived.elapsed()),
         };
         let mut undecided = self.undecided();
         if acceptance == Acceptance::Corroborate && undecided.len() < UNDECIDED {
@@ -121,10 +124,7 @@ impl Settler {
     }
 
     /// The router has decided whether it relays a message that was not judged valid.
-    pub(super) fn on_corroborated(&self, message_id: MessageId, topic: GossipTopic, relayed: bool) {
-        if relayed {
-            self.tally.count_corroborated(topic.name.kind());
-        }
+    pub(super) fn on_corroborated(&self, message_id: MessageId, relayed: bool) {
         let receipt = self.undecided().remove(&message_id);
         if let Some(Receipt { event, .. }) = receipt {
             self.events.emit(if relayed { as_corroborated(event) } else { event });

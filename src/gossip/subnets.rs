@@ -4,7 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::types::{Epoch, NodeId};
+use crate::types::{ATTESTATION_SUBNETS, Epoch, NodeId};
 
 /// The long-lived attestation subnets of a node at an epoch, each below 64.
 ///
@@ -55,7 +55,7 @@ fn shuffled_index(mut index: u64, count: u64, seed: &[u8; 32]) -> u64 {
 
 /// [spec v1.6.0, configuration](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/phase0/p2p-interface.md#configuration)
 const SUBNETS_PER_NODE: usize = 2;
-const SUBNETS: u64 = 64;
+const SUBNETS: u64 = ATTESTATION_SUBNETS as u64;
 const SUBNET_PREFIX_BITS: u32 = 6;
 const EPOCHS_PER_SUBNET_SUBSCRIPTION: u64 = 256;
 

@@ -18,12 +18,12 @@ use crate::types::{Attnets, Epoch, ForkName, GossipTopic, MetaData, NodeId, Sync
 /// The specification leaves it open, but for one epoch of
 /// [proposer_preferences](https://github.com/ethereum/consensus-specs/blob/a08d8a6e2/specs/gloas/p2p-interface.md#proposer_preferences).
 /// Two: long enough to be in the meshes when messages come, and as long as the old ones are kept.
-pub const LEAD_EPOCHS: u64 = 2;
+pub(super) const LEAD_EPOCHS: u64 = 2;
 
 /// How long after its last epoch the topics of a digest are kept, in epochs.
 ///
 /// [spec v1.6.0, transitioning the gossip](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/p2p-interface.md#transitioning-the-gossip)
-pub const LINGER_EPOCHS: u64 = 2;
+pub(super) const LINGER_EPOCHS: u64 = 2;
 
 /// What this node takes upon itself: what the record and the metadata say of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,24 +134,20 @@ impl Subscriptions {
         duties
     }
 
-    /// Every topic to be in at an epoch: those of the digest in force, of one that begins within [`LEAD_EPOCHS`], and
-    /// of one that ended at most [`LINGER_EPOCHS`] ago.
+    /// Every topic to be in at an epoch: those of the digest in force, of one that begins within `LEAD_EPOCHS`, and
+    /// of one that ended at most `LINGER_EPOCHS` ago.
     ///
     /// A digest that is not in force has the subnets of the nearest of its own epochs: those we will have when it
     /// comes into force, or had when it went out of force.
     #[must_use]
     pub fn wanted_topics(&self, epoch: Epoch) -> BTreeSet<GossipTopic> {
-        let boundaries: Vec<Boundary> = self.schedule.boundaries().collect();
-        let ends = boundaries.iter().skip(1).map(|next| next.epoch).chain([Epoch::FAR_FUTURE]);
         let mut topics = BTreeSet::new();
-        for (boundary, end) in boundaries.iter().zip(ends) {
-            if is_held(epoch, boundary.epoch, end) {
-                let last = Epoch(end.0 - 1);
-                let duties = self.duties_at(epoch.clamp(boundary.epoch, last));
-                let fork_digest = boundary.fork_digest;
-                let names = self.names_in(boundary.fork, &duties);
-                topics.extend(names.map(|name| GossipTopic { fork_digest, name }));
-            }
+        for (boundary, end) in held(&self.schedule, epoch) {
+            let last = Epoch(end.0 - 1);
+            let duties = self.duties_at(epoch.clamp(boundary.epoch, last));
+            let fork_digest = boundary.fork_digest;
+            let names = self.names_in(boundary.fork, &duties);
+            topics.extend(names.map(|name| GossipTopic { fork_digest, name }));
         }
         topics
     }
@@ -170,6 +166,12 @@ impl Subscriptions {
     fn is_joined(&self, kind: TopicKind, fork: ForkName) -> bool {
         self.topics.contains(&kind) && row(kind).count_in(fork) > 0
     }
+}
+
+/// The digests whose topics are joined at an epoch, each with the first epoch in which it is over.
+pub(super) fn held(schedule: &ForkSchedule, epoch: Epoch) -> impl Iterator<Item = (Boundary, Epoch)> {
+    let with_end = |boundary: Boundary| (boundary, schedule.end_of(boundary.epoch).unwrap_or(Epoch::FAR_FUTURE));
+    schedule.boundaries().map(with_end).filter(move |(boundary, end)| is_held(epoch, boundary.epoch, *end))
 }
 
 /// Whether a digest in force from `since` until before `end` has its topics joined at an epoch.

@@ -70,6 +70,11 @@ pub(super) fn emit(slot: Slot, counts: &GossipCounts, topics: usize, settler: &S
         rejected: totals.verdicts.rejected,
         overflowed: totals.overflowed,
         lost_verdicts: counts.lost_verdicts,
+        late_verdicts: counts.late_verdicts,
+        waiting: counts.waiting,
+        events_dropped: counts.events_dropped,
+        bad_control: counts.bad_control,
+        not_joined: counts.not_joined,
         block_ms: block.map(|(ms, _)| ms),
         block_peer_id: block.map(|(_, peer_id)| peer_id),
         columns,
@@ -83,8 +88,12 @@ pub(super) fn emit(slot: Slot, counts: &GossipCounts, topics: usize, settler: &S
 fn emit_kind(slot: Slot, kind: TopicKind, counts: &KindCounts, settler: &Settler) -> Verdicts {
     let mut judged = settler.tally.take_verdicts(kind);
     // these never reached a judge
-    let unjudged =
-        [(IgnoreReason::Overflow.into(), counts.overflow), (RejectReason::BadSnappy.into(), counts.undecodable)];
+    let unjudged = [
+        (IgnoreReason::Overflow.into(), counts.overflow),
+        (IgnoreReason::WrongFork.into(), counts.outdated),
+        (RejectReason::BadSnappy.into(), counts.undecodable),
+        (RejectReason::Signed.into(), counts.signed),
+    ];
     judged.extend(unjudged.into_iter().filter(|(_, messages)| *messages > 0));
     let mut verdicts = Verdicts::default();
     for (verdict, messages) in judged {
@@ -96,7 +105,6 @@ fn emit_kind(slot: Slot, kind: TopicKind, counts: &KindCounts, settler: &Settler
             messages,
         });
     }
-    let corroborated = settler.tally.take_corroborated(kind);
     let had_topics = settler.tally.had_topics(kind, counts.topics > 0);
     if counts.topics > 0 || had_topics || counts.bytes > 0 {
         settler.events.emit(NodeEvent::GossipTopicSummarized {
@@ -110,7 +118,7 @@ fn emit_kind(slot: Slot, kind: TopicKind, counts: &KindCounts, settler: &Settler
             accepted: verdicts.accepted,
             ignored: verdicts.ignored,
             rejected: verdicts.rejected,
-            corroborated,
+            corroborated: counts.corroborated,
         });
     }
     verdicts

@@ -21,7 +21,6 @@ const SLOTS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Tally {
     verdicts: [[AtomicU64; VERDICTS]; KINDS],
-    corroborated: [AtomicU64; KINDS],
     joined: [AtomicBool; KINDS],
     arrivals: Mutex<BTreeMap<Slot, Arrivals>>,
 }
@@ -51,7 +50,6 @@ impl Default for Tally {
         let zeros = || std::array::from_fn(|_| AtomicU64::new(0));
         Self {
             verdicts: std::array::from_fn(|_| zeros()),
-            corroborated: std::array::from_fn(|_| AtomicU64::new(0)),
             joined: std::array::from_fn(|_| AtomicBool::new(false)),
             arrivals: Mutex::default(),
         }
@@ -63,10 +61,6 @@ impl Tally {
         self.verdicts[kind as usize][index(verdict)].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn count_corroborated(&self, kind: TopicKind) {
-        self.corroborated[kind as usize].fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Notes when a block or a column came that was not rejected.
     pub(super) fn note_arrival(&self, case: &Case, slot: Slot, offset_ms: i64) {
         let kind = case.kind();
@@ -76,11 +70,11 @@ impl Tally {
         let mut slots = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         let arrivals = slots.entry(slot).or_default();
         if kind == TopicKind::BeaconBlock {
-            arrivals.block.get_or_insert((offset_ms, case.message.peer_id));
+            arrivals.block.get_or_insert((offset_ms, case.peer_id));
         } else {
-            arrivals.first_column.get_or_insert((offset_ms, case.message.peer_id));
+            arrivals.first_column.get_or_insert((offset_ms, case.peer_id));
             arrivals.last_column_ms = arrivals.last_column_ms.max(Some(offset_ms));
-            arrivals.columns |= 1 << (case.message.topic.name.subnet().unwrap_or_default() % 128);
+            arrivals.columns |= 1 << (case.topic.name.subnet().unwrap_or_default() % 128);
         }
         if slots.len() > SLOTS {
             slots.pop_first();
@@ -103,11 +97,6 @@ impl Tally {
     /// Whether the kind was joined at the last summary, so that its end is told once; notes whether it is now.
     pub(super) fn had_topics(&self, kind: TopicKind, has: bool) -> bool {
         self.joined[kind as usize].swap(has, Ordering::Relaxed)
-    }
-
-    /// How many messages of a kind were forwarded on others' word since this was last taken.
-    pub(super) fn take_corroborated(&self, kind: TopicKind) -> u64 {
-        self.corroborated[kind as usize].swap(0, Ordering::Relaxed)
     }
 }
 

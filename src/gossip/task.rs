@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::docket::{Docket, LOOK_INTERVAL};
@@ -17,8 +17,8 @@ use super::topic::row;
 use super::verdict::RejectReason;
 use crate::chain::{ChainNow, ForkSchedule};
 use crate::events::NodeEvent;
-use crate::switch::{RouterEvent, SwitchHandle, TopicSubscription};
-use crate::types::{GossipTopic, PeerId, Slot, TopicKind, TopicName};
+use crate::switch::{Invalid, RouterEvent, SwitchHandle, TopicSubscription};
+use crate::types::{Epoch, GossipTopic, PeerId, Slot, TopicKind, TopicName};
 
 /// What the task works with.
 #[derive(Debug)]
@@ -27,14 +27,51 @@ pub(super) struct GossipTask {
     pub(super) schedule: Arc<ForkSchedule>,
     pub(super) settler: Arc<Settler>,
     pub(super) docket: Arc<Docket>,
-    pub(super) router_events: mpsc::Receiver<RouterEvent>,
+    pub(super) inputs: Inputs,
+    /// Peers whose gossip score is too low to keep them; **drop**: the router reports them again.
+    pub(super) low_scores: mpsc::Sender<PeerId>,
+    pub(super) joined: BTreeSet<GossipTopic>,
+    /// Of these, the ones that the router knows to be of a digest that is over.
+    pub(super) outdated: BTreeSet<GossipTopic>,
+}
+
+/// What the task waits for.
+#[derive(Debug)]
+pub(super) struct Inputs {
     /// What to take part in; **newest wins**.
     pub(super) plan: watch::Receiver<Arc<Plan>>,
     /// **Newest wins**.
     pub(super) now: watch::Receiver<ChainNow>,
-    /// Peers whose gossip score is too low to keep them; **drop**: the router reports them again.
-    pub(super) low_scores: mpsc::Sender<PeerId>,
-    pub(super) joined: BTreeSet<GossipTopic>,
+    pub(super) router_events: mpsc::Receiver<RouterEvent>,
+}
+
+/// What is to be done next.
+#[derive(Debug)]
+enum Step {
+    /// The node stops.
+    Stop,
+    /// Answers may be overdue.
+    Look,
+    FollowPlan,
+    Slot,
+    Router(RouterEvent),
+}
+
+impl Inputs {
+    /// What is due comes before what peers can make more of than the task can take: no flood of events holds up the
+    /// verdicts of others.
+    ///
+    /// Cancel safe.
+    async fn next(&mut self, look: &mut Interval, token: &CancellationToken) -> Step {
+        tokio::select! {
+            biased;
+            () = token.cancelled() => Step::Stop,
+            _ = look.tick() => Step::Look,
+            changed = self.plan.changed() => changed.map_or(Step::Stop, |()| Step::FollowPlan),
+            changed = self.now.changed() => changed.map_or(Step::Stop, |()| Step::Slot),
+            event = self.router_events.recv() => event.map_or(Step::Stop, Step::Router),
+        }
+    }
 }
 
 impl GossipTask {
@@ -46,31 +83,23 @@ impl GossipTask {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.follow_plan().await;
         loop {
-            tokio::select! {
-                biased;
-                () = token.cancelled() => return,
-                changed = self.plan.changed() => match changed {
-                    Ok(()) => self.follow_plan().await,
-                    Err(_) => return,
-                },
-                changed = self.now.changed() => match changed {
-                    Ok(()) => self.on_slot().await,
-                    Err(_) => return,
-                },
-                event = self.router_events.recv() => match event {
-                    Some(event) => self.on_router_event(event),
-                    None => return,
-                },
-                _ = look.tick() => self.docket.expire(Instant::now()),
+            match self.inputs.next(&mut look, &token).await {
+                Step::Stop => return,
+                Step::Look => self.docket.expire(Instant::now()),
+                Step::FollowPlan => self.follow_plan().await,
+                Step::Slot => self.on_slot().await,
+                Step::Router(event) => self.on_router_event(event),
             }
         }
     }
 
     /// Joins and leaves what the plan asks for.
     async fn follow_plan(&mut self) {
-        let wanted = self.plan.borrow_and_update().topics.clone();
-        let joined: Vec<_> = wanted.difference(&self.joined).filter_map(|topic| self.subscription(*topic)).collect();
+        let Plan { epoch, topics: wanted, .. } = Plan::clone(&self.inputs.plan.borrow_and_update());
+        let joined: Vec<_> =
+            wanted.difference(&self.joined).filter_map(|topic| self.subscription(*topic, epoch)).collect();
         let left: Vec<_> = self.joined.difference(&wanted).copied().collect();
+        self.follow_digests(&wanted, epoch).await;
         if joined.is_empty() && left.is_empty() {
             return;
         }
@@ -89,17 +118,39 @@ impl GossipTask {
         self.settler.events.emit(event);
     }
 
+    /// Tells the router which of the joined topics are of a digest that is over now.
+    async fn follow_digests(&mut self, wanted: &BTreeSet<GossipTopic>, epoch: Epoch) {
+        let outdated: BTreeSet<_> = wanted.iter().copied().filter(|topic| self.is_outdated(*topic, epoch)).collect();
+        let changed = outdated.difference(&self.outdated).filter(|topic| self.joined.contains(topic));
+        let changed: Vec<_> = changed.filter_map(|topic| self.subscription(*topic, epoch)).collect();
+        self.outdated = outdated;
+        if !changed.is_empty() {
+            self.switch.subscribe(changed).await;
+        }
+    }
+
+    fn is_outdated(&self, topic: GossipTopic, epoch: Epoch) -> bool {
+        let boundary = self.schedule.boundary_of(topic.fork_digest);
+        boundary.and_then(|boundary| self.schedule.end_of(boundary.epoch)).is_some_and(|end| end <= epoch)
+    }
+
     /// What the router has to know of a topic; `None` for one that its fork does not have.
-    fn subscription(&self, topic: GossipTopic) -> Option<TopicSubscription> {
-        let boundary = self.schedule.boundaries().find(|boundary| boundary.fork_digest == topic.fork_digest)?;
+    fn subscription(&self, topic: GossipTopic, epoch: Epoch) -> Option<TopicSubscription> {
+        let boundary = self.schedule.boundary_of(topic.fork_digest)?;
         let row = row(topic.name.kind());
         let bounds = row.bounds(boundary.fork)?;
-        Some(TopicSubscription { topic, max_ssz_bytes: bounds.max, score: row.score, corroborable: row.corroborable })
+        Some(TopicSubscription {
+            topic,
+            max_ssz_bytes: bounds.max,
+            score: row.score,
+            corroborable: row.corroborable,
+            outdated: self.is_outdated(topic, epoch),
+        })
     }
 
     /// A slot has begun: the one before is summarized.
     async fn on_slot(&mut self) {
-        let Some(slot) = self.now.borrow_and_update().slot else { return };
+        let Some(slot) = self.inputs.now.borrow_and_update().slot else { return };
         self.settler.judge.prune(self.settler.clock.now_ms());
         self.settler.give_up_waiting();
         let Some(ended) = slot.0.checked_sub(1) else { return };
@@ -111,20 +162,21 @@ impl GossipTask {
     fn on_router_event(&self, event: RouterEvent) {
         match event {
             // counted by the router
-            RouterEvent::Undecodable { peer_id, topic, message_id, reason, wire_bytes } => {
-                tracing::trace!(%message_id, reason = reason.as_str(), "message cannot be read");
+            RouterEvent::Invalid { peer_id, topic, message_id, reason, wire_bytes } => {
+                let reason = match reason {
+                    Invalid::TooLarge | Invalid::BadSnappy => RejectReason::BadSnappy,
+                    Invalid::Signed => RejectReason::Signed,
+                };
                 self.settler.events.emit(NodeEvent::GossipRejected {
                     peer_id,
                     topic,
                     topic_kind: topic.name.kind(),
-                    reason: RejectReason::BadSnappy.as_str(),
+                    reason: reason.as_str(),
                     message_id,
                     size_bytes: wire_bytes,
                 });
             }
-            RouterEvent::Corroborated { message_id, topic, relayed, .. } => {
-                self.settler.on_corroborated(message_id, topic, relayed);
-            }
+            RouterEvent::Corroborated { message_id, relayed, .. } => self.settler.on_corroborated(message_id, relayed),
             RouterEvent::ScoreTooLow { peer_id, score } => {
                 tracing::debug!(%peer_id, score, "gossip score too low");
                 // drop: the router reports it again
@@ -133,7 +185,6 @@ impl GossipTask {
             RouterEvent::SlowPeer { peer_id, dropped } => {
                 tracing::debug!(%peer_id, dropped, "the peer takes its messages too slowly");
             }
-            RouterEvent::NotSupported { peer_id } => tracing::debug!(%peer_id, "the peer speaks no gossipsub"),
         }
     }
 }
@@ -143,4 +194,36 @@ fn subnets(topics: &BTreeSet<GossipTopic>, kind: TopicKind) -> String {
     let names = topics.iter().map(|topic| topic.name).filter(|name| name.kind() == kind);
     let subnets: BTreeSet<u16> = names.filter_map(TopicName::subnet).collect();
     subnets.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::chain::{ChainConfig, NetworkName};
+    use crate::gossip::Duties;
+    use crate::types::Epoch;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_events_does_not_hold_up_what_is_due() {
+        let schedule = ForkSchedule::new(&ChainConfig::embedded(NetworkName::Mainnet));
+        let now = ChainNow { slot: None, fork: schedule.state_at(Epoch(0)) };
+        let plan = Plan { epoch: Epoch(0), duties: Duties::default(), topics: BTreeSet::new() };
+        let (_plan, plan) = watch::channel(Arc::new(plan));
+        let (_now, now) = watch::channel(now);
+        let (events, router_events) = mpsc::channel(100);
+        let mut inputs = Inputs { plan, now, router_events };
+        let (mut look, token) = (interval(LOOK_INTERVAL), CancellationToken::new());
+        assert!(matches!(inputs.next(&mut look, &token).await, Step::Look));
+
+        let event = || RouterEvent::SlowPeer { peer_id: PeerId::random(), dropped: 1 };
+        for _ in 0..100 {
+            events.send(event()).await.unwrap();
+        }
+        assert!(matches!(inputs.next(&mut look, &token).await, Step::Router(_)));
+        advance(LOOK_INTERVAL).await;
+        assert!(matches!(inputs.next(&mut look, &token).await, Step::Look));
+        assert!(matches!(inputs.next(&mut look, &token).await, Step::Router(_)));
+    }
 }

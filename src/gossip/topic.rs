@@ -10,7 +10,7 @@ use crate::types::{ForkName, TopicKind, TopicName};
 
 /// A kind of topic.
 #[derive(Debug)]
-pub struct Topic {
+pub(super) struct Topic {
     /// What it carries.
     pub kind: TopicKind,
     /// The first fork that has it.
@@ -26,20 +26,27 @@ pub struct Topic {
     /// Whether a message that merely cannot be verified may be relayed on the word of several networks. Never where a
     /// forged one does lasting harm and none is urgent: exits, slashings, changes of credentials.
     pub corroborable: bool,
-    /// How peers are scored for what they send on it.
+    /// How peers are scored for what they send on it. The specification gives no numbers.
+    ///
+    /// Weights are
+    /// [Lighthouse's](https://github.com/sigp/lighthouse/blob/stable/beacon_node/lighthouse_network/src/service/gossipsub_scoring_parameters.rs)
+    /// for the topics that it scores (blocks, aggregates, attestations, exits, slashings), Prysm's for contributions and
+    /// the sync subnets, and ours for the rest: what carries a block's data weighs like the block, what is rare like
+    /// an exit. Rates are what the specification makes of 1.07 million validators; where it makes nothing of them
+    /// they are guesses, and the row says so.
     pub score: TopicScore,
 }
 
 impl Topic {
     /// Whether a fork has the topic.
     #[must_use]
-    pub fn exists_in(&self, fork: ForkName) -> bool {
+    pub(super) fn exists_in(&self, fork: ForkName) -> bool {
         self.since <= fork && self.until.is_none_or(|until| fork < until)
     }
 
     /// How many topics of the kind a fork has: none where it lacks the kind.
     #[must_use]
-    pub fn count_in(&self, fork: ForkName) -> u16 {
+    pub(super) fn count_in(&self, fork: ForkName) -> u16 {
         if self.exists_in(fork) { (self.subnets)(fork) } else { 0 }
     }
 
@@ -50,14 +57,14 @@ impl Topic {
 
     /// The size of its message's SSZ in a fork, bytes; `None` where the fork does not have it.
     #[must_use]
-    pub fn bounds(&self, fork: ForkName) -> Option<SszSize> {
+    pub(super) fn bounds(&self, fork: ForkName) -> Option<SszSize> {
         if self.exists_in(fork) { (self.message)(fork).size(fork) } else { None }
     }
 }
 
 /// The row of a kind.
 #[must_use]
-pub fn row(kind: TopicKind) -> &'static Topic {
+pub(super) fn row(kind: TopicKind) -> &'static Topic {
     topics::ALL[kind as usize]
 }
 

@@ -80,7 +80,7 @@ reasons! {
     IgnoreReason {
         /// Passed every rule that can be checked without a state, and nobody vouched for it.
         Unverifiable = "unverifiable",
-        /// As `unverifiable`, but somebody who judges for us was asked and did not answer in time.
+        /// As `unverifiable`, but whoever judges for us did not answer in time, or there was no time left to ask.
         Unanswered = "unanswered",
         /// Whoever judges for us said so.
         Judged = "judged",
@@ -118,6 +118,8 @@ reasons! {
     RejectReason {
         /// No raw snappy, or more than the topic allows.
         BadSnappy = "bad_snappy",
+        /// Has a signature, a sequence number, an author or a key.
+        Signed = "signed",
         /// Not the SSZ of the topic's type.
         BadSsz = "bad_ssz",
         /// Whoever judges for us said so.

@@ -140,6 +140,16 @@ metric_group! {
         overflowed: Counts[],
         /// Messages dropped without a verdict: a bug.
         lost_verdicts: Counts[],
+        /// Verdicts that came when the router had forgotten the message: what was accepted was not forwarded.
+        late_verdicts: Counts[],
+        /// Messages that waited for a verdict when the last slot ended.
+        waiting: Levels[],
+        /// Events of the router that found no room: some messages were not told of, or late.
+        router_events_dropped: Counts[],
+        /// Control messages that named messages by anything but 20 bytes.
+        bad_control: Counts[],
+        /// Copies on topics that are not joined.
+        not_joined: Counts[],
         /// Arrival of a message from the start of its slot, of the messages of which `gossip.received` tells.
         arrival: Seconds["topic"],
         /// Messages of our own, by what became of them.

@@ -69,6 +69,8 @@ impl Observer for Recorder {
         match event {
             // counted by name above, and what is rejected by `gossip.judged`; their other fields are for reading
             NodeEvent::NodeStarted { .. }
+            | NodeEvent::NodeWarned { .. }
+            | NodeEvent::MetricsOpened { .. }
             | NodeEvent::NodeWaitingForGenesis { .. }
             | NodeEvent::NodeStopping { .. }
             | NodeEvent::NodeStopped { .. }
@@ -187,10 +189,25 @@ impl Observer for Recorder {
                 self.gossip.corroborated.inc_by(*corroborated, kind);
             }
             // its totals are summed from the topics' own summaries
-            NodeEvent::GossipSlotSummarized { router_peers, overflowed, lost_verdicts, .. } => {
+            NodeEvent::GossipSlotSummarized {
+                router_peers,
+                overflowed,
+                lost_verdicts,
+                late_verdicts,
+                waiting,
+                events_dropped,
+                bad_control,
+                not_joined,
+                ..
+            } => {
                 self.gossip.router_peers.set(*router_peers, []);
                 self.gossip.overflowed.inc_by(*overflowed, []);
                 self.gossip.lost_verdicts.inc_by(*lost_verdicts, []);
+                self.gossip.late_verdicts.inc_by(*late_verdicts, []);
+                self.gossip.waiting.set(*waiting, []);
+                self.gossip.router_events_dropped.inc_by(*events_dropped, []);
+                self.gossip.bad_control.inc_by(*bad_control, []);
+                self.gossip.not_joined.inc_by(*not_joined, []);
             }
             NodeEvent::GossipPublished { topic_kind, result, .. } => {
                 self.gossip.published.inc([topic_kind.as_str(), result]);

@@ -17,7 +17,7 @@ use super::eth2_node::{Eth2Node, Farewell};
 use super::handle::NodeHandle;
 use super::tell;
 use crate::chain::{ChainConfig, ChainConfigError, NetworkName, UnknownNetwork};
-use crate::config::{NetworkSource, ValidConfig};
+use crate::config::{ConfigWarning, NetworkSource, ValidConfig};
 use crate::events::{Events, NodeEvent};
 use crate::metrics::{self, BindError, Metrics};
 use crate::store::{DataDir, Identity, StoreError};
@@ -78,11 +78,11 @@ pub struct ConnectedNode {
 }
 
 impl BeaconNode {
-    /// Takes the data directory and reads the network.
+    /// Takes the data directory and reads the network; what was questionable about the options is told.
     ///
     /// # Errors
     /// [`StartError::Store`], [`StartError::Network`], [`StartError::Chain`].
-    pub fn build(config: ValidConfig) -> Result<Self, StartError> {
+    pub fn build(config: ValidConfig, warnings: &[ConfigWarning]) -> Result<Self, StartError> {
         let started = Instant::now();
         let chain = match &config.network {
             NetworkSource::Named(name) => ChainConfig::embedded(name.parse::<NetworkName>()?),
@@ -90,16 +90,12 @@ impl BeaconNode {
         };
         let data_dir = Arc::new(DataDir::open(&config.data_dir)?);
         let (metrics, recorder) = Metrics::new();
-        raise_open_files();
-        Ok(Self {
-            config,
-            chain,
-            data_dir,
-            metrics,
-            events: Events::new(vec![recorder]),
-            tasks: TaskGroup::new(),
-            started,
-        })
+        let events = Events::new(vec![recorder]);
+        for warning in warnings {
+            events.emit(NodeEvent::NodeWarned { reason: warning.as_str(), advice: warning.to_string() });
+        }
+        raise_open_files(&events);
+        Ok(Self { config, chain, data_dir, metrics, events, tasks: TaskGroup::new(), started })
     }
 
     /// Opens every socket, starts discovery and queues the bootstrap nodes.
@@ -136,18 +132,18 @@ impl BeaconNode {
         });
         let Self { metrics, events, tasks, config, chain, .. } = self;
         if config.nobody_to_dial() && (chain.bootnodes.is_empty() || !config.discovery.use_network_boot_nodes) {
-            tracing::warn!("nobody to dial: give --boot-nodes or --libp2p-addresses, or wait until somebody dials us");
+            let advice = "give --boot-nodes or --libp2p-addresses, or wait until somebody dials us".to_owned();
+            events.emit(NodeEvent::NodeWarned { reason: "nobody_to_dial", advice });
         }
         let (claimed, required) = (handle.plan().duties.custody_group_count, chain.custody_requirement());
         if claimed < required {
-            tracing::warn!(
-                claimed,
-                required,
-                "peers may refuse us for want of data columns (see --data-columns, --topics)"
+            let advice = format!(
+                "peers may refuse us: we keep {claimed} of {required} custody groups (see --data-columns, --topics)"
             );
+            events.emit(NodeEvent::NodeWarned { reason: "few_columns", advice });
         }
         if let Some(listener) = scrape {
-            serve_metrics(listener, metrics, &tasks);
+            serve_metrics(listener, metrics, &events, &tasks);
         }
         Ok(ConnectedNode { node, handle, events, tasks, grace: config.shutdown_grace })
     }
@@ -258,10 +254,10 @@ impl ConnectedNode {
     }
 }
 
-fn serve_metrics(listener: TcpListener, metrics: Metrics, tasks: &TaskGroup) {
+fn serve_metrics(listener: TcpListener, metrics: Metrics, events: &Events, tasks: &TaskGroup) {
     if let Ok(address) = listener.local_addr() {
         // with --metrics-port 0 nobody else can tell
-        tracing::info!(%address, "metrics are served");
+        events.emit(NodeEvent::MetricsOpened { address: address.to_string() });
     }
     let (metrics, token) = (Arc::new(metrics), tasks.token().clone());
     tasks.spawn("metrics", async move {
@@ -275,12 +271,12 @@ fn serve_metrics(listener: TcpListener, metrics: Metrics, tasks: &TaskGroup) {
 const OPEN_FILES: u64 = 4096;
 
 /// Raises the soft limit of open files towards the hard one, and says so when that is not enough.
-fn raise_open_files() {
-    match rlimit::increase_nofile_limit(rlimit::INFINITY) {
-        Ok(limit) if limit < OPEN_FILES => {
-            tracing::warn!(limit, wanted = OPEN_FILES, "few open files allowed: raise the hard limit (ulimit -Hn)");
-        }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "the limit of open files could not be read or raised"),
-    }
+fn raise_open_files(events: &Events) {
+    let allowed = match rlimit::increase_nofile_limit(rlimit::INFINITY) {
+        Ok(limit) if limit >= OPEN_FILES => return,
+        Ok(limit) => format!("{limit} open files are allowed"),
+        Err(error) => format!("how many open files are allowed cannot be read or raised ({error})"),
+    };
+    let advice = format!("{allowed}, {OPEN_FILES} are wanted: raise the hard limit (ulimit -Hn)");
+    events.emit(NodeEvent::NodeWarned { reason: "few_open_files", advice });
 }

@@ -31,7 +31,7 @@ use crate::discovery::{
     BoundSockets, Discovery, DiscoverySettings, Discv5Discovery, EnrContent, EnrError, MemoryDirectory,
     MemoryDiscovery, Predicate, Reach, StartError as DiscoveryError, build_enr,
 };
-use crate::events::Events;
+use crate::events::{Events, NodeEvent};
 use crate::gossip::{Duties, Gossip, GossipSettings, Subscriptions};
 use crate::handshake::HandshakeRegistry;
 use crate::peers::{DialQueue, DialQueueConfig, Limits, Peers, Source};
@@ -426,7 +426,12 @@ impl Eth2NodeBuilder {
             IpAddr::V6(ip) => Some(SocketAddrV6::new(ip, on.discovery_port, 0, 0)),
             IpAddr::V4(_) => None,
         });
-        BoundSockets::bind(v4, v6).await
+        let sockets = BoundSockets::bind(v4, v6).await?;
+        if v6.is_some() && sockets.address6().is_none() {
+            let advice = "no route to the IPv6 internet: discovery uses IPv4 alone (see --listen-address)".to_owned();
+            self.events.emit(NodeEvent::NodeWarned { reason: "no_ipv6_route", advice });
+        }
+        Ok(sockets)
     }
 }
 

@@ -1,9 +1,12 @@
-//! Upkeep of a ready peer: one request, run beside the loop, its answer returned as a value.
+//! What is done for a ready peer beside the loop, its outcome returned as a value: upkeep is one request, settling two
+//! connections one look whether the older one lives.
+
+use tokio::time::{sleep_until, timeout};
 
 use super::connection::Handshaker;
 use crate::handshake::LocalView;
-use crate::peers::UpkeepAction;
-use crate::rpc::{RpcTimeouts, call, methods};
+use crate::peers::{SETTLE_PATIENCE, Settlement, UpkeepAction};
+use crate::rpc::{CallError, RpcTimeouts, call, methods};
 use crate::switch::{ConnectionId, StreamOpener};
 use crate::types::{MetaData, PeerId, StatusMessage};
 
@@ -18,6 +21,43 @@ pub(super) enum Errand {
     Metadata(PeerId, Box<MetaData>),
     /// Nothing: the connection was closed a while ago.
     HungUp(ConnectionId),
+    /// It is time to close one of its two connections.
+    Settled {
+        /// Whose.
+        peer_id: PeerId,
+        /// The one to keep if it lives.
+        keep: ConnectionId,
+        /// Whether it lives.
+        lives: bool,
+    },
+}
+
+/// Waits until two connections to a peer are to be settled, and asks whether the one to keep lives, over its `opener`, if
+/// that must be asked.
+pub(super) async fn settle(
+    handshaker: Handshaker,
+    peer_id: PeerId,
+    opener: Option<StreamOpener>,
+    settlement: Settlement<ConnectionId>,
+) -> Option<Errand> {
+    let Settlement { keep, at, .. } = settlement;
+    sleep_until(at).await;
+    let lives = match opener {
+        Some(opener) => is_answered(&handshaker, peer_id, &opener).await,
+        None => true,
+    };
+    Some(Errand::Settled { peer_id, keep, lives })
+}
+
+/// Whether a ping is answered in time, be it with an error.
+async fn is_answered(handshaker: &Handshaker, peer_id: PeerId, opener: &StreamOpener) -> bool {
+    let Handshaker { local, events, .. } = handshaker;
+    let (seq_number, timeouts) = (local.metadata().seq_number, RpcTimeouts::default());
+    let ping = call::<methods::Ping>(opener, peer_id, &seq_number, &timeouts, events);
+    match timeout(SETTLE_PATIENCE, ping).await {
+        Ok(answer) => answer.as_ref().map_or_else(CallError::is_refusal, |_| true),
+        Err(_) => false,
+    }
 }
 
 /// Asks a peer; `None` when no answer came, which the peer table notices by itself.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{Attempt, attempt_outbound, shake_hands};
 use super::connection::{Connection, Handshaker, Ready, Refused, close};
 use super::discovery_loop::DiscoveryLoop;
-use super::errand::{Errand, run_errand};
+use super::errand::{Errand, run_errand, settle};
 use super::handle::{NodeCommand, NodeSnapshot};
 use super::hearing::Hearing;
 use super::report::PeerReport;
@@ -29,8 +29,8 @@ use crate::fault::{Classify, Fault};
 use crate::gossip::{Duties, Plan, Subscriptions};
 use crate::handshake::{CLOCK_TOLERANCE_SLOTS, Heard, LocalView, Rejection};
 use crate::peers::{
-    Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, IpGroup, Outcome, Peers, Seat,
-    Source, Upkeep, UpkeepAction, Want,
+    Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, IpGroup, Outcome, PeerRecord,
+    Peers, Removal, Seat, Settlement, Source, Upkeep, UpkeepAction, Want,
 };
 use crate::rpc::Origin;
 use crate::store::sequence;
@@ -109,7 +109,7 @@ pub struct Eth2Node {
     pub(super) tasks: TaskGroup,
 }
 
-/// The connection of a ready peer.
+/// The connection of a ready peer, or its spare one.
 #[derive(Debug)]
 pub(super) struct Session {
     peer_id: PeerId,
@@ -396,14 +396,18 @@ impl Eth2Node {
             Some(former) => tell::replaced(&record, former),
             None => tell::handshake_completed(&raw, &state, &record, self.is_bootstrap(&peer_id)),
         };
-        match self.peers.try_admit(record) {
+        match self.peers.try_admit(record, now) {
             Admission::Refused(exceeded) => return self.on_no_place(raw, exceeded),
-            Admission::Duplicate => {
-                let failed = Outcome::Failed { direction, cause: Cause::Local };
-                self.queue.on_outcome(peer_id, failed, now, &mut self.rng);
+            Admission::Surplus => {
+                self.end_needless_attempt(peer_id, direction);
                 return self.hang_up(peer_id, raw.connection_id, raw.opener, None);
             }
-            Admission::Replaced { close } => self.on_replaced(close),
+            Admission::Spare(settlement) => {
+                self.end_needless_attempt(peer_id, direction);
+                self.sessions.insert(raw.connection_id, Session { peer_id, opener: raw.opener, ending: None });
+                return self.settle_soon(peer_id, settlement);
+            }
+            Admission::Replaced(settlement) => self.settle_soon(peer_id, settlement),
             Admission::Accepted => {}
         }
         if direction == Direction::Outbound {
@@ -438,8 +442,40 @@ impl Eth2Node {
         self.turn_away(raw, exceeded.as_str(), Some(exceeded.goodbye()));
     }
 
-    /// The table holds another connection to the same peer now; the former is closed without a word.
-    fn on_replaced(&mut self, connection_id: ConnectionId) {
+    // --- second connections to a peer
+
+    /// An attempt has led to a peer that is connected already.
+    fn end_needless_attempt(&mut self, peer_id: PeerId, direction: Direction) {
+        let failed = Outcome::Failed { direction, cause: Cause::Local };
+        self.queue.on_outcome(peer_id, failed, Instant::now(), &mut self.rng);
+    }
+
+    /// One of the peer's two connections is to be closed, when it is time and known whether the other lives.
+    fn settle_soon(&mut self, peer_id: PeerId, settlement: Settlement<ConnectionId>) {
+        let keep = self.sessions.get(&settlement.keep).filter(|_| settlement.ask);
+        let opener = keep.map(|session| session.opener.clone());
+        self.errands.spawn(settle(self.handshaker.clone(), peer_id, opener, settlement));
+    }
+
+    fn on_settled(&mut self, peer_id: PeerId, keep: ConnectionId, lives: bool) {
+        let former = self.peers.get(&peer_id).cloned();
+        let Some(close) = self.peers.settle(&peer_id, keep, lives) else { return };
+        if close == keep {
+            self.on_replaced(&peer_id, former);
+        }
+        self.hang_up_spare(close);
+    }
+
+    /// The peer's spare connection has taken the place of the former one.
+    fn on_replaced(&self, peer_id: &PeerId, former: Option<PeerRecord<ConnectionId>>) {
+        if let (Some(record), Some(former)) = (self.peers.get(peer_id), former) {
+            self.emit(tell::replaced(record, &former));
+        }
+        self.publish();
+    }
+
+    /// Closes a connection without a word: its peer stays, over the other one.
+    fn hang_up_spare(&mut self, connection_id: ConnectionId) {
         let Some(session) = self.sessions.remove(&connection_id) else { return };
         self.hang_up(session.peer_id, connection_id, session.opener, None);
     }
@@ -474,7 +510,11 @@ impl Eth2Node {
     fn on_closed(&mut self, connection_id: ConnectionId, cause: Option<String>) {
         self.hearing.end(connection_id);
         let Some(session) = self.sessions.remove(&connection_id) else { return };
-        let Some(record) = self.peers.remove(&session.peer_id, connection_id) else { return };
+        let record = match self.peers.remove(&session.peer_id, connection_id) {
+            Removal::Gone(record) => record,
+            Removal::Replaced(former) => return self.on_replaced(&session.peer_id, Some(former)),
+            Removal::Unneeded => return,
+        };
         if let Some(cause) = &cause {
             tracing::debug!(peer_id = %record.peer_id, error = %cause, "connection closed");
         }
@@ -579,6 +619,7 @@ impl Eth2Node {
             Ok(Some(Errand::Status(peer_id, status))) => self.on_status(peer_id, status),
             Ok(Some(Errand::Metadata(peer_id, metadata))) => self.peers.on_metadata(&peer_id, *metadata),
             Ok(Some(Errand::HungUp(connection_id))) => self.on_closed(connection_id, None),
+            Ok(Some(Errand::Settled { peer_id, keep, lives })) => self.on_settled(peer_id, keep, lives),
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "an errand died"),
         }
@@ -667,6 +708,10 @@ impl Eth2Node {
         }
         session.ending = Some(ending);
         let (peer_id, opener) = (session.peer_id, session.opener.clone());
+        // what ends the peer's session ends it for good
+        if let Some(spare) = self.peers.settle(&peer_id, connection_id, true) {
+            self.hang_up_spare(spare);
+        }
         let Handshaker { switch, events, .. } = self.handshaker.clone();
         self.errands.spawn(async move {
             close(&opener, peer_id, connection_id, goodbye, &switch, &events).await;
@@ -696,10 +741,9 @@ impl Eth2Node {
         self.handshaker.stopping.cancel();
         // upkeep is of no use any more
         self.errands = JoinSet::new();
-        let sessions = std::mem::take(&mut self.sessions);
-        let goodbyes = sessions.len();
-        for (connection_id, session) in sessions {
-            if let Some(record) = self.peers.remove(&session.peer_id, connection_id) {
+        let goodbyes = self.peers.counts().total();
+        for (connection_id, session) in std::mem::take(&mut self.sessions) {
+            if let Removal::Gone(record) = self.peers.remove(&session.peer_id, connection_id) {
                 self.emit(tell::disconnected(&record, "shutdown", Some(GoodbyeReason::CLIENT_SHUTDOWN)));
             }
             self.hang_up(session.peer_id, connection_id, session.opener, Some(GoodbyeReason::CLIENT_SHUTDOWN));

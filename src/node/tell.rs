@@ -59,6 +59,7 @@ pub(super) fn handshake_completed(
         head_slot: record.status.head_slot,
         finalized_epoch: record.status.finalized_epoch,
         custody_group_count: record.metadata.as_ref().and_then(|metadata| metadata.custody_group_count),
+        gossipsub: state.transcript.identity.as_ref().map(|identity| identity.gossipsub),
         bootstrap,
     }
 }

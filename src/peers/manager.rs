@@ -3,6 +3,8 @@
 //! Driven by the node's loop: what happened goes into `on_*`, what to do comes out of [`PeerManager::next_action`] until
 //! it returns `None`, and [`PeerManager::wakeup`] says when to ask again. It composes the table, the dial queue, scores,
 //! suspicion, coverage and pruning, and adds only what needs two of them.
+//!
+//! `Eth2Node` does not drive it yet: it holds the table, the queue and the bootstrap check by themselves.
 
 mod action;
 #[cfg(test)]
@@ -19,8 +21,8 @@ pub use action::{Action, Census, PeerState};
 use super::{
     Admission, BanChange, BanTarget, BootstrapCheck, BootstrapFailure, Candidate, Cause, Cover, CoverTargets, Coverage,
     DialQueue, DialQueueConfig, DialState, Exceeded, IpGroup, Limits, Misbehaviour, Need, NetGroup, Outcome,
-    PeerRecord, Peers, Pruner, Pushed, Resident, Scores, Seat, Source, Standing, Suspect, SuspectChange, Suspicion,
-    Upkeep, Want,
+    PeerRecord, Peers, Pruner, Pushed, Removal, Resident, Scores, Seat, Source, Standing, Suspect, SuspectChange,
+    Suspicion, Upkeep, Want,
 };
 use crate::types::{Direction, GoodbyeReason, MetaData, Multiaddr, NodeId, PeerId, StatusMessage, peer_node_id};
 
@@ -155,32 +157,57 @@ impl<C: Copy + Eq> PeerManager<C> {
     }
 
     /// Takes a peer in whose handshakes passed; [`Self::on_outcome`] is to follow, whatever the answer.
-    pub fn try_admit(&mut self, record: PeerRecord<C>) -> Admission<C> {
+    pub fn try_admit(&mut self, record: PeerRecord<C>, now: Instant) -> Admission<C> {
         let (peer_id, known) = (record.peer_id, record.known);
         if !known && self.is_banned(&peer_id, &record.address) {
             return Admission::Refused(Exceeded::Banned);
         }
         let cover = self.cover_of(&record);
         let traits = Traits { cover, net: NetGroup::of(&record.address) };
-        let admission = self.table.try_seat(record, self.seat(known, cover));
+        let admission = self.table.try_seat(record, self.seat(known, cover), now);
         match admission {
-            Admission::Accepted | Admission::Replaced { .. } => {
+            Admission::Accepted | Admission::Replaced(_) => {
                 self.leaving.remove(&peer_id);
                 self.traits.insert(peer_id, traits);
                 self.count_cover();
             }
-            Admission::Duplicate | Admission::Refused(_) => {}
+            Admission::Spare(_) | Admission::Surplus | Admission::Refused(_) => {}
         }
         admission
     }
 
-    /// Takes a peer out whose connection closed; [`Outcome::Gone`] is to follow. `None` if the table holds another.
-    pub fn remove(&mut self, peer_id: &PeerId, connection: C) -> Option<PeerRecord<C>> {
-        let record = self.table.remove(peer_id, connection)?;
+    /// Takes a connection out that closed; [`Outcome::Gone`] is to follow when its peer is gone with it.
+    pub fn remove(&mut self, peer_id: &PeerId, connection: C) -> Removal<C> {
+        let removal = self.table.remove(peer_id, connection);
+        match removal {
+            Removal::Gone(_) => {
+                self.leaving.remove(peer_id);
+                self.traits.remove(peer_id);
+                self.count_cover();
+            }
+            Removal::Replaced(_) => self.on_moved(peer_id),
+            Removal::Unneeded => {}
+        }
+        removal
+    }
+
+    /// Settles which of a peer's two connections goes; see [`Peers::settle`].
+    #[must_use = "what is returned must be closed"]
+    pub fn settle(&mut self, peer_id: &PeerId, keep: C, lives: bool) -> Option<C> {
+        let close = self.table.settle(peer_id, keep, lives);
+        if close == Some(keep) {
+            self.on_moved(peer_id);
+        }
+        close
+    }
+
+    /// A peer stays over another connection than before.
+    fn on_moved(&mut self, peer_id: &PeerId) {
+        let Some(record) = self.table.get(peer_id) else { return };
+        let traits = Traits { cover: self.cover_of(record), net: NetGroup::of(&record.address) };
         self.leaving.remove(peer_id);
-        self.traits.remove(peer_id);
+        self.traits.insert(*peer_id, traits);
         self.count_cover();
-        Some(record)
     }
 
     /// Notes what became of an attempt or of a ready peer, and returns how long the peer is left alone.

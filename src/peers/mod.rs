@@ -32,5 +32,5 @@ pub use score::{
 };
 pub use source::Source;
 pub use suspect::{FAULT_WINDOW, LOSS_WINDOW, STALL, Suspect, SuspectChange, Suspicion, UNANSWERED_DIALS, Verdict};
-pub use table::{Admission, PeerRecord, Peers};
+pub use table::{Admission, PeerRecord, Peers, Removal, SETTLE_AFTER, SETTLE_PATIENCE, Settlement};
 pub use upkeep::{Upkeep, UpkeepAction};

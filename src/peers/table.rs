@@ -1,9 +1,11 @@
 //! The ready peers: who is connected, over which one connection, and what each of them last said.
 //!
 //! Owned by the node's event loop. A peer enters after its last handshake step and leaves with its connection; those
-//! that are dialled or shake hands are not here. Knows no sockets: `C` is whatever names a connection.
+//! that are dialled or shake hands are not here. Where both sides have dialled, a peer has a spare connection for the
+//! moment that it takes to close one. Knows no sockets: `C` is whatever names a connection.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use rand::Rng;
@@ -52,15 +54,36 @@ pub struct PeerRecord<C> {
 pub enum Admission<C> {
     /// The peer is in the table.
     Accepted,
-    /// The peer is in the table over this connection; close the former one, without goodbye.
-    Replaced {
-        /// The connection that lost.
-        close: C,
-    },
-    /// The peer stays in the table over its former connection; close this one, without goodbye.
-    Duplicate,
+    /// The peer is in the table over this connection, and its former one is the spare until they are settled.
+    Replaced(Settlement<C>),
+    /// The peer stays in the table over its former connection, and this one is the spare until they are settled.
+    Spare(Settlement<C>),
+    /// The peer has a connection and a spare already; close this one, without goodbye.
+    Surplus,
     /// There is no place: say goodbye 129 and close.
     Refused(Exceeded),
+}
+
+/// One of two connections to a peer is to be closed: what to do until [`Peers::settle`] says which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement<C> {
+    /// The connection that stays, if it lives.
+    pub keep: C,
+    /// When to settle: now, or later when the other side decides.
+    pub at: Instant,
+    /// Whether `keep` must first answer a ping, within [`SETTLE_PATIENCE`]: nothing was heard of it just now.
+    pub ask: bool,
+}
+
+/// What was lost with a connection that closed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Removal<C> {
+    /// The peer, of which this is the record.
+    Gone(PeerRecord<C>),
+    /// Nothing: the peer's spare has taken the place of this former record.
+    Replaced(PeerRecord<C>),
+    /// Nothing: it was a spare, or not in the table.
+    Unneeded,
 }
 
 /// The ready peers. At most [`Limits::max_total`] and as many known ones as the dial queue holds.
@@ -77,7 +100,22 @@ pub struct Peers<C> {
 #[derive(Debug)]
 struct Peer<C> {
     record: PeerRecord<C>,
+    /// The same peer over the connection that is to be closed, while both are up.
+    spare: Option<Box<PeerRecord<C>>>,
     timers: Timers,
+}
+
+impl<C> Peer<C> {
+    fn new(record: PeerRecord<C>) -> Self {
+        let timers = Timers::new(record.direction, record.ready_at);
+        Self { record, spare: None, timers }
+    }
+
+    /// Takes another record in the place of the one held, which is returned.
+    fn replace(&mut self, record: PeerRecord<C>) -> PeerRecord<C> {
+        self.timers = Timers::new(record.direction, record.ready_at);
+        std::mem::replace(&mut self.record, record)
+    }
 }
 
 impl<C: Copy + Eq> Peers<C> {
@@ -87,37 +125,57 @@ impl<C: Copy + Eq> Peers<C> {
         Self { local, limits, peers: BTreeMap::new(), counts: Counts::default(), quiet_until: None }
     }
 
-    /// Takes a peer in, unless it is connected already in a better way or no place is left.
+    /// Takes a peer in, unless no place is left; of two connections to one peer, one stays.
     ///
-    /// When both sides dialled at once, both must keep the same connection without a word about it. Where both know
-    /// which began first, by 250 ms or more, it is the older: some clients (Lodestar) send gossip over the first
-    /// connection alone, and none once that is closed. Closer to each other, it is the one that the lower peer id
-    /// dialled (order of the bytes). That holds for connections that began within 15 s of each other. When one side
-    /// dialled twice, both keep the older of what began within 2 s. A later one is no race: who dials a peer that it
-    /// is connected to has lost that connection, and so have we, we only do not know it yet.
-    pub fn try_admit(&mut self, record: PeerRecord<C>) -> Admission<C> {
+    /// Both sides must close the same one without a word about it, although each sees them begin at times of its own.
+    /// So the side with the lower peer id (order of the bytes) decides, at once; the other waits for [`SETTLE_AFTER`]
+    /// and decides only if both are still up then. Whoever decides closes the younger connection: some clients
+    /// (Lodestar) send gossip over the first one alone, and none once that is closed. But the older one must answer a
+    /// ping first, else it is the one that goes: a peer that was killed and dials again is alive over the younger one
+    /// alone, which we may know seconds later.
+    pub fn try_admit(&mut self, record: PeerRecord<C>, now: Instant) -> Admission<C> {
         let seat = Seat::of(record.known);
-        self.try_seat(record, seat)
+        self.try_seat(record, seat, now)
     }
 
     /// As [`Self::try_admit`], by a right that the caller found.
-    pub fn try_seat(&mut self, record: PeerRecord<C>, seat: Seat) -> Admission<C> {
-        let admission = match self.peers.get(&record.peer_id) {
-            Some(Peer { record: held, .. }) if held.connection == record.connection => return Admission::Accepted,
-            Some(Peer { record: held, .. }) if self.prefers(&record, held) => {
-                Admission::Replaced { close: held.connection }
-            }
-            Some(_) => return Admission::Duplicate,
-            None => match self.check(record.direction, &record.address, seat) {
-                Ok(()) => Admission::Accepted,
-                Err(exceeded) => return Admission::Refused(exceeded),
-            },
-        };
-        let timers = Timers::new(record.direction, record.ready_at);
-        self.hasten(timers.wakeup());
-        self.peers.insert(record.peer_id, Peer { record, timers });
-        self.count();
-        admission
+    pub fn try_seat(&mut self, record: PeerRecord<C>, seat: Seat, now: Instant) -> Admission<C> {
+        let decides = self.local.to_bytes() < record.peer_id.to_bytes();
+        let at = if decides { now } else { now + SETTLE_AFTER };
+        if let Some(peer) = self.peers.get_mut(&record.peer_id) {
+            return if peer.record.connection == record.connection {
+                Admission::Accepted
+            } else if peer.spare.is_some() {
+                Admission::Surplus
+            } else if record.connected_at < peer.record.connected_at {
+                let keep = record.connection;
+                peer.spare = Some(Box::new(peer.replace(record)));
+                self.recount();
+                Admission::Replaced(Settlement { keep, at, ask: false })
+            } else {
+                peer.spare = Some(Box::new(record));
+                Admission::Spare(Settlement { keep: peer.record.connection, at, ask: true })
+            };
+        }
+        if let Err(exceeded) = self.check(record.direction, &record.address, seat) {
+            return Admission::Refused(exceeded);
+        }
+        self.peers.insert(record.peer_id, Peer::new(record));
+        self.recount();
+        Admission::Accepted
+    }
+
+    /// Settles which of a peer's two connections goes, once it is known whether the one to keep lives; if not, the
+    /// spare takes its place.
+    ///
+    /// Returns the connection to close, without goodbye; `None` when one of the two has closed meanwhile.
+    #[must_use = "what is returned must be closed"]
+    pub fn settle(&mut self, peer_id: &PeerId, keep: C, lives: bool) -> Option<C> {
+        let peer = self.peers.get_mut(peer_id).filter(|peer| peer.record.connection == keep)?;
+        let spare = peer.spare.take()?;
+        let close = if lives { spare.connection } else { peer.replace(*spare).connection };
+        self.recount();
+        Some(close)
     }
 
     /// Whether there is a place for another peer, for an answer before the handshakes.
@@ -133,12 +191,24 @@ impl<C: Copy + Eq> Peers<C> {
         self.limits.check(self.counts(), direction, seat, Neighbours { same_ip, same_net })
     }
 
-    /// Takes a peer out when its connection closed; `None` if the table holds another connection, or none.
-    pub fn remove(&mut self, peer_id: &PeerId, connection: C) -> Option<PeerRecord<C>> {
-        self.get(peer_id).filter(|held| held.connection == connection)?;
-        let peer = self.peers.remove(peer_id)?;
-        self.count();
-        Some(peer.record)
+    /// Takes a connection out that has closed, and its peer with it if that has no spare.
+    pub fn remove(&mut self, peer_id: &PeerId, connection: C) -> Removal<C> {
+        let removal = self.take_out(peer_id, connection);
+        self.recount();
+        removal
+    }
+
+    fn take_out(&mut self, peer_id: &PeerId, connection: C) -> Removal<C> {
+        let Entry::Occupied(mut entry) = self.peers.entry(*peer_id) else { return Removal::Unneeded };
+        let peer = entry.get_mut();
+        if peer.record.connection == connection {
+            return match peer.spare.take() {
+                Some(spare) => Removal::Replaced(peer.replace(*spare)),
+                None => Removal::Gone(entry.remove().record),
+            };
+        }
+        peer.spare.take_if(|spare| spare.connection == connection);
+        Removal::Unneeded
     }
 
     /// Notes a status, asked for or received.
@@ -198,7 +268,7 @@ impl<C: Copy + Eq> Peers<C> {
             return Vec::new();
         }
         let mut due = Vec::new();
-        for (peer_id, Peer { record, timers }) in &mut self.peers {
+        for (peer_id, Peer { record, timers, .. }) in &mut self.peers {
             let upkeep = |action| Upkeep { peer_id: *peer_id, connection: record.connection, action };
             due.extend(timers.due(now).map(upkeep));
         }
@@ -235,9 +305,11 @@ impl<C: Copy + Eq> Peers<C> {
         &self.limits
     }
 
-    fn count(&mut self) {
+    /// Brings up to date what is derived from the records.
+    fn recount(&mut self) {
         let inbound = self.iter().filter(|held| held.direction == Direction::Inbound).count();
         self.counts = Counts { inbound, outbound: self.peers.len() - inbound };
+        self.look_around();
     }
 
     fn hasten(&mut self, wakeup: Instant) {
@@ -247,39 +319,15 @@ impl<C: Copy + Eq> Peers<C> {
     fn look_around(&mut self) {
         self.quiet_until = self.peers.values().map(|peer| peer.timers.wakeup()).min();
     }
-
-    fn prefers(&self, new: &PeerRecord<C>, held: &PeerRecord<C>) -> bool {
-        let is_older = new.connected_at < held.connected_at;
-        let apart = if is_older {
-            held.connected_at.saturating_duration_since(new.connected_at)
-        } else {
-            new.connected_at.saturating_duration_since(held.connected_at)
-        };
-        let same_side = new.direction == held.direction;
-        let window = if same_side { ONE_SIDED_RACE_WINDOW } else { RACE_WINDOW };
-        if apart >= window {
-            !is_older
-        } else if same_side || apart >= AT_ONCE {
-            is_older
-        } else {
-            let we_are_lower = self.local.to_bytes() < new.peer_id.to_bytes();
-            new.direction == if we_are_lower { Direction::Outbound } else { Direction::Inbound }
-        }
-    }
 }
 
-/// How far apart two connections of one race may begin: a dial timeout and half of one. Lighthouse forgets a dial
-/// after as long.
-const RACE_WINDOW: Duration = Duration::from_secs(15);
+/// How long the side with the higher peer id waits until it closes one of two connections itself: as long as the other
+/// side may take to decide and to be heard.
+pub const SETTLE_AFTER: Duration = Duration::from_secs(2);
 
-/// How close to each other two connections begin of which the two sides may not agree which was first: each end counts
-/// from the end of its own handshake, a round trip apart at most.
-const AT_ONCE: Duration = Duration::from_millis(250);
-
-/// How far apart two connections that one side dialled may begin: it tries several addresses at once and drops the
-/// others a round trip after the first is up. A daemon that was killed dials again about as fast as it starts, and
-/// over QUIC its death shows only by seconds of silence: until then every second of this window keeps it out.
-const ONE_SIDED_RACE_WINDOW: Duration = Duration::from_secs(2);
+/// How long an older connection has to answer a ping, before the younger one takes its place: a slow round trip, and
+/// time for a busy peer.
+pub const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Over how long the status requests to all peers are spread.
 const STATUS_SPREAD: Duration = Duration::from_secs(2);
@@ -303,7 +351,7 @@ mod tests {
 
     fn admitted(n: u16, direction: Direction) -> (Peers<u64>, Instant) {
         let (mut peers, now) = table();
-        assert_eq!(peers.try_admit(record(n, 1, direction, now)), Admission::Accepted);
+        assert_eq!(peers.try_admit(record(n, 1, direction, now), now), Admission::Accepted);
         (peers, now)
     }
 
@@ -311,89 +359,131 @@ mod tests {
         peers.due_upkeep(now).into_iter().map(|upkeep| upkeep.action).collect()
     }
 
-    #[test]
-    fn keeps_the_connection_that_the_lower_peer_id_dialled() {
-        for (n, winner) in [(LOW, Direction::Inbound), (HIGH, Direction::Outbound)] {
-            for first in [Direction::Inbound, Direction::Outbound] {
-                let (mut peers, now) = admitted(n, first);
-                let second = if first == Direction::Inbound { Direction::Outbound } else { Direction::Inbound };
-                let admission = peers.try_admit(record(n, 2, second, now + AT_ONCE / 2));
-                if second == winner {
-                    assert_eq!(admission, Admission::Replaced { close: 1 });
-                } else {
-                    assert_eq!(admission, Admission::Duplicate);
+    /// One end of two connections, 1 and 2.
+    struct End {
+        remote: u16,
+        peers: Peers<u64>,
+        settlement: Option<Settlement<u64>>,
+    }
+
+    impl End {
+        /// Both connections are ready, in this order; each began as many milliseconds after the start as this end says.
+        fn new(local: u16, remote: u16, order: [u64; 2], began: [u64; 2], start: Instant) -> Self {
+            let mut end = Self { remote, peers: Peers::new(peer(local), Limits::for_target(8)), settlement: None };
+            let now = start + seconds(1);
+            for connection in order {
+                // connection 1 was dialled by LOW, connection 2 by HIGH
+                let ours = (connection == 1) == (local == LOW);
+                let direction = if ours { Direction::Outbound } else { Direction::Inbound };
+                let at = start + Duration::from_millis(began[usize::from(connection == 2)]);
+                let record = PeerRecord { connected_at: at, ..record(remote, connection, direction, now) };
+                match end.peers.try_admit(record, now) {
+                    Admission::Accepted => {}
+                    Admission::Replaced(settlement) | Admission::Spare(settlement) => end.settlement = Some(settlement),
+                    other => panic!("{other:?}"),
                 }
-                assert_eq!(peers.get(&peer(n)).unwrap().direction, winner);
+            }
+            end
+        }
+
+        fn settle(&mut self, lives: bool) -> Option<u64> {
+            let settlement = self.settlement.take()?;
+            self.peers.settle(&peer(self.remote), settlement.keep, lives)
+        }
+
+        fn close(&mut self, connection: u64) -> Removal<u64> {
+            self.peers.remove(&peer(self.remote), connection)
+        }
+
+        fn held(&self) -> Option<u64> {
+            self.peers.get(&peer(self.remote)).map(|record| record.connection)
+        }
+    }
+
+    #[test]
+    fn one_connection_of_a_race_stays_whatever_each_end_has_measured_and_in_any_order() {
+        let orders = [[1, 2], [2, 1]];
+        let measured = [[0, 249], [0, 251], [249, 0], [251, 0], [0, 0], [0, 14_999], [14_999, 0]];
+        let start = Instant::now();
+        for (here, there) in orders.iter().flat_map(|here| orders.iter().map(move |there| (here, there))) {
+            for (low, high) in measured.iter().flat_map(|low| measured.iter().map(move |high| (low, high))) {
+                let mut low = End::new(LOW, HIGH, *here, *low, start);
+                let mut high = End::new(HIGH, LOW, *there, *high, start);
+                let (first, second) = (low.settlement.unwrap().at, high.settlement.unwrap().at);
+                assert_eq!(second - first, SETTLE_AFTER, "both close at once");
+                // the first one's decision arrives before the second one decides
+                let closed = low.settle(true).unwrap();
+                assert!(!matches!(high.close(closed), Removal::Gone(_)), "the last connection is closed");
+                assert_eq!(high.settle(true), None, "both have closed one");
+                assert_eq!(low.close(closed), Removal::Unneeded);
+                assert_eq!((low.held(), high.held()), (Some(3 - closed), Some(3 - closed)));
             }
         }
     }
 
     #[test]
-    fn both_ends_of_a_race_keep_the_same_connection_in_any_order_of_arrival() {
-        for (order_here, order_there) in [([1, 2], [1, 2]), ([1, 2], [2, 1]), ([2, 1], [1, 2]), ([2, 1], [2, 1])] {
-            let now = Instant::now();
-            let kept = |local: u16, remote: u16, order: [u64; 2]| {
-                let mut peers = Peers::new(peer(local), Limits::for_target(8));
-                for connection in order {
-                    // Connection 1 was dialled by LOW, connection 2 by HIGH.
-                    let ours = (connection == 1) == (local == LOW);
-                    let direction = if ours { Direction::Outbound } else { Direction::Inbound };
-                    let _kept_below = peers.try_admit(record(remote, connection, direction, now));
-                }
-                peers.get(&peer(remote)).unwrap().connection
-            };
-            assert_eq!(kept(LOW, HIGH, order_here), 1);
-            assert_eq!(kept(HIGH, LOW, order_there), 1);
-        }
+    fn a_side_whose_peer_never_decides_closes_one_by_itself() {
+        let mut high = End::new(HIGH, LOW, [1, 2], [0, 100], Instant::now());
+        assert_eq!((high.settle(true), high.held()), (Some(2), Some(1)));
+        assert_eq!(high.close(2), Removal::Unneeded);
     }
 
     #[test]
-    fn of_a_race_that_was_not_close_the_older_connection_stays() {
+    fn the_older_connection_stays_and_must_answer_first_if_it_was_there_before() {
         for n in [LOW, HIGH] {
-            for (first, second) in
-                [(Direction::Inbound, Direction::Outbound), (Direction::Outbound, Direction::Inbound)]
-            {
-                let (mut peers, now) = admitted(n, first);
-                assert_eq!(peers.try_admit(record(n, 2, second, now + AT_ONCE)), Admission::Duplicate);
+            for second in [Direction::Inbound, Direction::Outbound] {
+                let (mut peers, now) = admitted(n, Direction::Inbound);
+                let at = if n == LOW { now + SETTLE_AFTER } else { now };
+                let younger = record(n, 2, second, now + seconds(1));
+                let settlement = Settlement { keep: 1, at, ask: true };
+                assert_eq!(peers.try_admit(younger, now), Admission::Spare(settlement));
+                assert_eq!(peers.settle(&peer(n), 1, true), Some(2));
                 // one that began before the other, and was ready after it
-                let older = record(n, 3, second, now - AT_ONCE);
-                assert_eq!(peers.try_admit(older), Admission::Replaced { close: 1 });
+                let settlement = Settlement { keep: 3, at, ask: false };
+                let older = record(n, 3, second, now - seconds(1));
+                assert_eq!(peers.try_admit(older, now), Admission::Replaced(settlement));
+                assert_eq!(peers.settle(&peer(n), 3, true), Some(1));
+                assert_eq!(peers.get(&peer(n)).unwrap().connection, 3);
             }
         }
     }
 
     #[test]
-    fn of_two_connections_in_one_direction_the_older_stays() {
-        let (mut peers, now) = admitted(LOW, Direction::Inbound);
-        assert_eq!(peers.try_admit(record(LOW, 2, Direction::Inbound, now + seconds(1))), Admission::Duplicate);
-        let older = record(LOW, 3, Direction::Inbound, now - seconds(1));
-        assert_eq!(peers.try_admit(older), Admission::Replaced { close: 1 });
-    }
-
-    #[test]
-    fn a_peer_that_restarts_soon_after_it_had_dialled_is_taken_back() {
-        let (mut peers, now) = admitted(LOW, Direction::Inbound);
-        let again = record(LOW, 2, Direction::Inbound, now + seconds(3));
-        assert_eq!(peers.try_admit(again), Admission::Replaced { close: 1 });
-    }
-
-    #[test]
-    fn a_peer_that_dials_again_long_after_has_lost_the_old_connection() {
-        for (n, direction) in [(LOW, Direction::Inbound), (HIGH, Direction::Inbound), (LOW, Direction::Outbound)] {
-            let (mut peers, now) = admitted(n, Direction::Outbound);
-            let later = record(n, 2, direction, now + RACE_WINDOW);
-            assert_eq!(peers.try_admit(later), Admission::Replaced { close: 1 });
+    fn a_peer_that_was_killed_and_dials_again_is_taken_back_in_either_direction() {
+        for (n, after) in [(LOW, 1), (LOW, 14), (HIGH, 3), (HIGH, 1000)] {
+            for direction in [Direction::Inbound, Direction::Outbound] {
+                let (mut peers, now) = admitted(n, direction);
+                let again = record(n, 2, Direction::Inbound, now + seconds(after));
+                assert!(matches!(peers.try_admit(again, now + seconds(after)), Admission::Spare(_)));
+                // the old connection does not answer
+                assert_eq!(peers.settle(&peer(n), 1, false), Some(1));
+                let held = peers.get(&peer(n)).unwrap();
+                assert_eq!((held.connection, held.direction), (2, Direction::Inbound));
+                assert_eq!(peers.counts(), Counts { inbound: 1, outbound: 0 });
+                // its close is of no account
+                assert_eq!(peers.remove(&peer(n), 1), Removal::Unneeded);
+            }
         }
     }
 
     #[test]
-    fn ignores_the_end_of_a_connection_that_is_not_the_current_one() {
+    fn a_spare_takes_the_place_of_a_connection_that_closes() {
         let (mut peers, now) = admitted(LOW, Direction::Outbound);
-        let admission = peers.try_admit(record(LOW, 2, Direction::Inbound, now));
-        assert_eq!(admission, Admission::Replaced { close: 1 });
-        assert_eq!(peers.remove(&peer(LOW), 1), None);
-        assert_eq!(peers.remove(&peer(HIGH), 2), None);
-        assert_eq!(peers.remove(&peer(LOW), 2).map(|held| held.connection), Some(2));
+        let spare = record(LOW, 2, Direction::Inbound, now + seconds(1));
+        assert!(matches!(peers.try_admit(spare, now), Admission::Spare(_)));
+        let third = record(LOW, 3, Direction::Inbound, now + seconds(1));
+        assert_eq!(peers.try_admit(third, now), Admission::Surplus);
+        assert!(matches!(peers.remove(&peer(LOW), 1), Removal::Replaced(former) if former.connection == 1));
+        assert_eq!(peers.settle(&peer(LOW), 1, true), None);
+        assert!(matches!(peers.remove(&peer(LOW), 2), Removal::Gone(record) if record.connection == 2));
+    }
+
+    #[test]
+    fn ignores_the_end_of_a_connection_that_is_not_held() {
+        let (mut peers, _) = admitted(LOW, Direction::Outbound);
+        assert_eq!(peers.remove(&peer(LOW), 2), Removal::Unneeded);
+        assert_eq!(peers.remove(&peer(HIGH), 1), Removal::Unneeded);
+        assert!(matches!(peers.remove(&peer(LOW), 1), Removal::Gone(_)));
         assert_eq!(peers.counts().total(), 0);
     }
 
@@ -402,11 +492,11 @@ mod tests {
         let now = Instant::now();
         let mut peers = Peers::new(peer(LOCAL), Limits::for_target(8));
         for n in 100..108 {
-            assert_eq!(peers.try_admit(record(n, 1, Direction::Inbound, now)), Admission::Accepted);
+            assert_eq!(peers.try_admit(record(n, 1, Direction::Inbound, now), now), Admission::Accepted);
         }
         let stranger = record(108, 1, Direction::Inbound, now);
-        assert_eq!(peers.try_admit(stranger.clone()), Admission::Refused(Exceeded::Inbound));
-        assert_eq!(peers.try_admit(PeerRecord { known: true, ..stranger }), Admission::Accepted);
+        assert_eq!(peers.try_admit(stranger.clone(), now), Admission::Refused(Exceeded::Inbound));
+        assert_eq!(peers.try_admit(PeerRecord { known: true, ..stranger }, now), Admission::Accepted);
         assert_eq!(peers.counts(), Counts { inbound: 9, outbound: 0 });
     }
 
@@ -418,11 +508,11 @@ mod tests {
             PeerRecord { address, ..record(n, 1, Direction::Inbound, now) }
         };
         for n in 1..=5 {
-            assert_eq!(peers.try_admit(at(n, "/ip4/8.8.8.8/tcp/1")), Admission::Accepted);
+            assert_eq!(peers.try_admit(at(n, "/ip4/8.8.8.8/tcp/1"), now), Admission::Accepted);
         }
-        assert_eq!(peers.try_admit(at(6, "/ip4/8.8.8.8/tcp/2")), Admission::Refused(Exceeded::PerIp));
+        assert_eq!(peers.try_admit(at(6, "/ip4/8.8.8.8/tcp/2"), now), Admission::Refused(Exceeded::PerIp));
         for n in 10..30 {
-            assert_eq!(peers.try_admit(at(n, "/ip4/127.0.0.1/tcp/1")), Admission::Accepted);
+            assert_eq!(peers.try_admit(at(n, "/ip4/127.0.0.1/tcp/1"), now), Admission::Accepted);
         }
     }
 
@@ -493,7 +583,7 @@ mod tests {
     fn only_peers_whose_status_is_stale_are_asked_again() {
         let (mut peers, now) = table();
         for n in [100, 101] {
-            assert_eq!(peers.try_admit(record(n, 1, Direction::Outbound, now)), Admission::Accepted);
+            assert_eq!(peers.try_admit(record(n, 1, Direction::Outbound, now), now), Admission::Accepted);
         }
         let status = StatusMessage { head_slot: crate::types::Slot(9), ..peers.get(&peer(101)).unwrap().status };
         peers.on_status(&peer(101), status, now);
@@ -507,7 +597,7 @@ mod tests {
         for seed in 0..20 {
             let (mut peers, now) = table();
             for n in 100..140 {
-                assert_eq!(peers.try_admit(record(n, 1, Direction::Outbound, now)), Admission::Accepted);
+                assert_eq!(peers.try_admit(record(n, 1, Direction::Outbound, now), now), Admission::Accepted);
             }
             peers.refresh_status_all(now, &mut ChaCha8Rng::seed_from_u64(seed));
             let early = due(&mut peers, now + seconds(1)).len();

@@ -165,16 +165,14 @@ impl World {
         self.last_connection += 1;
         let known = self.known.contains(&n);
         let record = PeerRecord { known, ..record(n, self.last_connection, direction, self.now) };
-        match self.peers.try_admit(record) {
+        match self.peers.try_admit(record, self.now) {
             Admission::Accepted => assert!(self.connected.insert(n)),
-            Admission::Replaced { close } => {
+            Admission::Replaced(settlement) | Admission::Spare(settlement) => {
                 assert!(self.connected.contains(&n));
-                assert_eq!(self.peers.remove(&peer(n), close), None);
+                let close = self.peers.settle(&peer(n), settlement.keep, self.rng.random_bool(0.5)).unwrap();
+                assert_eq!(self.peers.remove(&peer(n), close), Removal::Unneeded);
             }
-            Admission::Duplicate => {
-                assert!(self.connected.contains(&n));
-                return self.fail(n, direction, Cause::Local);
-            }
+            Admission::Surplus => unreachable!("settled at once"),
             Admission::Refused(_) => {
                 assert!(!known, "known peer {n} refused");
                 return self.fail(n, direction, Cause::Local);
@@ -193,7 +191,7 @@ impl World {
     fn hang_up(&mut self) {
         let Some(n) = self.connected.iter().copied().choose(&mut self.rng) else { return };
         let connection = self.peers.get(&peer(n)).unwrap().connection;
-        assert!(self.peers.remove(&peer(n), connection).is_some());
+        assert!(matches!(self.peers.remove(&peer(n), connection), Removal::Gone(_)));
         self.connected.remove(&n);
         let cause = Cause::ALL[self.rng.random_range(0..Cause::ALL.len())];
         let pause = self.queue.on_outcome(peer(n), Outcome::Gone { cause }, self.now, &mut self.rng);
@@ -346,7 +344,7 @@ impl Network {
                 (Outcome::Ready { direction: Direction::Inbound }, Outcome::Ready { direction: Direction::Outbound })
             }
             _ => {
-                let _never_admitted = self.nodes[usize::from(to)].1.remove(&peer(from), self.last_connection);
+                let _may_be_admitted = self.nodes[usize::from(to)].1.remove(&peer(from), self.last_connection);
                 (
                     Outcome::Failed { direction: Direction::Inbound, cause: Cause::Local },
                     Outcome::Failed { direction: Direction::Outbound, cause: Cause::TooManyPeers },
@@ -361,7 +359,8 @@ impl Network {
         let (queue, peers) = &mut self.nodes[usize::from(at)];
         let known = queue.source(&peer(remote)).is_some_and(Source::is_known);
         let address = loopback(remote);
-        peers.try_admit(PeerRecord { known, address, ..record(remote, self.last_connection, direction, self.now) })
+        let record = PeerRecord { known, address, ..record(remote, self.last_connection, direction, self.now) };
+        peers.try_admit(record, self.now)
     }
 
     /// Nodes that can be reached from the first one.

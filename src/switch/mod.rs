@@ -35,10 +35,13 @@ use tokio_util::sync::CancellationToken;
 /// The swarm's name for a connection; never used twice.
 pub use libp2p::swarm::ConnectionId;
 
+#[cfg(test)]
+pub(crate) use gossipsub::testing;
+
 pub use event::{DialFailure, PeerIdentity, RawConnection, SwitchEvent};
 pub use gossipsub::{
-    Acceptance, GossipCounts, GossipEnds, GossipMessage, KindCounts, PendingVerdict, PublishError, Published,
-    RelayPolicy, RouterEvent, RouterSettings, TOTAL_WEIGHT, TopicScore, TopicSubscription, Undecodable,
+    Acceptance, GossipCounts, GossipEnds, GossipMessage, HeldBytes, Invalid, KindCounts, PendingVerdict, PublishError,
+    Published, RelayPolicy, RouterEvent, RouterSettings, TOTAL_WEIGHT, TopicScore, TopicSubscription,
 };
 pub use streams::{InboundStream, NegotiatedStream, OpenStreamError, StreamOpener, was_refused};
 

@@ -71,7 +71,7 @@ pub fn build(keypair: &Keypair, config: &TransportConfig) -> Result<(BoxedTransp
         Ok(resolving) => resolving.map_err(UpgradeFailure::from_dns).boxed(),
         // A machine without /etc/resolv.conf still dials IP addresses; names then fail one by one, with a reason.
         Err(error) => {
-            tracing::warn!(%error, "no resolver configuration: /dns multiaddrs cannot be dialled");
+            tracing::debug!(%error, "no resolver configuration: /dns multiaddrs cannot be dialled");
             dialable(keypair, config, &log)?.boxed()
         }
     };

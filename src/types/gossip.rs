@@ -8,6 +8,21 @@ use std::str::FromStr;
 use super::ForkDigest;
 use super::peer::labelled;
 
+/// Subnets of attestations.
+///
+/// [spec v1.6.0, ATTESTATION_SUBNET_COUNT](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/phase0/p2p-interface.md#configuration)
+pub const ATTESTATION_SUBNETS: u16 = 64;
+
+/// Subnets of the sync committee, one to a subcommittee.
+///
+/// [spec v1.6.0, SYNC_COMMITTEE_SUBNET_COUNT](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/validator.md#misc)
+pub const SYNC_COMMITTEE_SUBNETS: u16 = 4;
+
+/// Subnets of data columns, one to a column.
+///
+/// [spec v1.6.0, DATA_COLUMN_SIDECAR_SUBNET_COUNT](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#configuration)
+pub const DATA_COLUMN_SUBNETS: u16 = 128;
+
 labelled! {
     /// What a topic carries, whatever its fork and subnet. The label is the topic's name without its subnet.
     TopicKind {
@@ -55,10 +70,10 @@ impl TopicKind {
     #[must_use]
     pub const fn subnets(self) -> Option<u16> {
         match self {
-            Self::BeaconAttestation => Some(64),
-            Self::SyncCommittee => Some(4),
+            Self::BeaconAttestation => Some(ATTESTATION_SUBNETS),
+            Self::SyncCommittee => Some(SYNC_COMMITTEE_SUBNETS),
             Self::BlobSidecar => Some(9),
-            Self::DataColumnSidecar => Some(128),
+            Self::DataColumnSidecar => Some(DATA_COLUMN_SUBNETS),
             Self::BeaconBlock
             | Self::BeaconAggregateAndProof
             | Self::VoluntaryExit

@@ -12,7 +12,10 @@ mod peer;
 mod wire;
 
 pub use chain::{Epoch, ForkDigest, ForkName, ForkVersion, Root, SLOTS_PER_EPOCH, Slot};
-pub use gossip::{GossipTopic, MessageId, TopicKind, TopicName, UnknownTopic};
+pub use gossip::{
+    ATTESTATION_SUBNETS, DATA_COLUMN_SUBNETS, GossipTopic, MessageId, SYNC_COMMITTEE_SUBNETS, TopicKind, TopicName,
+    UnknownTopic,
+};
 pub use known_peer::{KnownPeer, KnownPeerError, enr_peer_id, peer_node_id};
 pub use libp2p::{Multiaddr, PeerId};
 pub use peer::{Client, Direction, Muxer, Transport};

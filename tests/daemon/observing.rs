@@ -113,8 +113,7 @@ fn count<'a>(lines: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, us
 fn metrics_follow_what_happens() -> Result<()> {
     testbed::run(|bed| {
         let watched = bed.start("watched", &["--metrics", "--metrics-port", "0"])?;
-        let served = |line: &crate::process::Line| line.str("message") == "metrics are served";
-        let address = watched.log().wait_for("address of the metrics", PATIENCE, served)?.str("address").to_owned();
+        let address = watched.event("metrics.opened")?.str("address").to_owned();
         let before = scrape(&address)?;
         ensure!(before.value("libp2p_peers") == 0.0, "{before:?}");
         ensure!(before.sum("beacond_handshake_completed_total") == 0.0, "{before:?}");

@@ -11,7 +11,7 @@ use beacond::config::{
     Advertise, DiscoveryConfig, GossipConfig, ListenConfig, ListenOn, PeersConfig, SubnetChoice, TransportConfig,
 };
 use beacond::events::{Events, NodeEvent, Subscription};
-use beacond::gossip::PublishError;
+use beacond::gossip::NotPublished;
 use beacond::handshake::HandshakeRegistry;
 use beacond::node::{Eth2NodeBuilder, Find, NodeHandle};
 use beacond::store::Identity;
@@ -304,7 +304,7 @@ impl Publisher {
         let published = async {
             loop {
                 match self.handle.gossip().publish(name, ssz.clone()).await {
-                    Err(PublishError::Router(switch::PublishError::NoPeers)) => look.tick().await,
+                    Err(NotPublished::Router(switch::PublishError::NoPeers)) => look.tick().await,
                     published => return published.with_context(|| format!("publishing on {name}")),
                 };
             }

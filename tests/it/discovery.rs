@@ -1,6 +1,7 @@
 //! Nodes that find each other, and what is said when a boot node does not answer.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::Result;
 use beacond::chain::ForkSchedule;
@@ -8,8 +9,9 @@ use beacond::discovery::{EnrContent, build_enr};
 use beacond::events::NodeEvent;
 use beacond::store::Identity;
 use beacond::types::{Attnets, Direction, Epoch, KnownPeer, PeerId, Syncnets};
+use tokio::time::Instant;
 
-use crate::support::{Options, TestNode, Testnet, fixed_ports, network};
+use crate::support::{Find, Options, TestNode, Testnet, fixed_ports, network};
 
 #[tokio::test]
 async fn three_nodes_of_which_two_know_the_first_are_all_connected() -> Result<()> {
@@ -21,6 +23,28 @@ async fn three_nodes_of_which_two_know_the_first_are_all_connected() -> Result<(
             |event: &NodeEvent| matches!(event, NodeEvent::BootstrapCompleted { peer_id, .. } if *peer_id == first);
         assert_eq!(node.count(completed), 1);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nodes_find_each_other_although_their_ids_are_close_to_that_of_their_boot_node() -> Result<()> {
+    let chain = network(84);
+    let options = || Options { find: Find::Discv5, ..Options::new(&chain) };
+    let identity = Identity::generate();
+    let first = identity.node_id.raw();
+    let boot_node = TestNode::start(Options { identity, ..options() }).await?;
+    // one in 512 is as close: log distance 247 or less
+    let is_close = |id: &Identity| id.node_id.raw()[0] == first[0] && (id.node_id.raw()[1] ^ first[1]) < 0x80;
+    let close = || std::iter::repeat_with(Identity::generate).find(is_close);
+    let boot_nodes = vec![boot_node.enr()];
+    let mut nodes = vec![boot_node];
+    for identity in [close(), close()].into_iter().flatten() {
+        nodes.push(TestNode::start(Options { identity, boot_nodes: boot_nodes.clone(), ..options() }).await?);
+    }
+    let since = Instant::now();
+    let mut net = Testnet { nodes };
+    net.until("a full mesh", |nodes| nodes.iter().all(|node| node.peers().len() == 2)).await?;
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use beacond::config::{GossipConfig, SubnetChoice};
 use beacond::events::NodeEvent;
-use beacond::gossip::{IgnoreReason, PublishError, Verdict};
+use beacond::gossip::{IgnoreReason, NotPublished, Verdict};
 use beacond::switch;
 use beacond::time::SlotClock;
 use beacond::types::{MessageId, Slot, TopicKind};
@@ -50,7 +50,7 @@ async fn play(fixture: &Fixture, slot: Slot) -> Result<Heard> {
     for record in &records {
         let sent = loop {
             match publisher.handle.gossip().publish(record.topic, record.ssz.clone()).await {
-                Err(PublishError::Router(switch::PublishError::NoPeers)) if heard.sent.is_empty() => {
+                Err(NotPublished::Router(switch::PublishError::NoPeers)) if heard.sent.is_empty() => {
                     tokio::task::yield_now().await;
                 }
                 sent => break sent,
@@ -64,8 +64,8 @@ async fn play(fixture: &Fixture, slot: Slot) -> Result<Heard> {
                 }
             }
             // a subnet or column that the listener is not in
-            Err(PublishError::Router(switch::PublishError::NoPeers)) if record.topic.subnet().is_some() => {}
-            Err(PublishError::Refused(Verdict::Ignore(IgnoreReason::BlockUnknown))) => {
+            Err(NotPublished::Router(switch::PublishError::NoPeers)) if record.topic.subnet().is_some() => {}
+            Err(NotPublished::Refused(Verdict::Ignore(IgnoreReason::BlockUnknown))) => {
                 heard.unknown.insert(record.topic.kind());
             }
             Err(error) => return Err(anyhow::Error::new(error).context(format!("{} of slot {slot}", record.topic))),

@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use beacond::chain::ChainConfig;
 use beacond::config::{GossipConfig, SubnetChoice, TransportConfig};
 use beacond::events::NodeEvent;
-use beacond::gossip::{Answer, NotWaiting, PublishError};
+use beacond::gossip::{Answer, NotPublished, NotWaiting};
 use beacond::switch;
 use beacond::time::SlotClock;
 use beacond::types::containers::phase0::{AttestationData, Checkpoint};
 use beacond::types::containers::{electra, fulu};
-use beacond::types::{GoodbyeReason, KnownPeer, MessageId, Muxer, Slot, TopicKind, TopicName};
+use beacond::types::{GoodbyeReason, KnownPeer, MessageId, Muxer, Root, Slot, TopicKind, TopicName};
 use ssz::Encode;
 
 use crate::support::{Options, TestNode, network};
@@ -50,9 +50,14 @@ fn subnet_0() -> TopicName {
 
 /// An attestation of now that nobody can verify, told apart by its attester.
 fn attestation(chain: &ChainConfig, attester_index: u64) -> Vec<u8> {
+    vote(chain, attester_index, Root::default())
+}
+
+/// An attestation of now for a block.
+fn vote(chain: &ChainConfig, attester_index: u64, beacon_block_root: Root) -> Vec<u8> {
     let slot = SlotClock::system(chain.genesis_time, chain.slot_duration).slot().unwrap();
     let target = Checkpoint { epoch: slot.epoch(), ..Checkpoint::default() };
-    let data = AttestationData { slot, target, ..AttestationData::default() };
+    let data = AttestationData { slot, target, beacon_block_root, ..AttestationData::default() };
     electra::SingleAttestation { attester_index, data, ..Default::default() }.as_ssz_bytes()
 }
 
@@ -180,6 +185,28 @@ async fn without_an_answer_in_time_a_message_is_ignored_and_a_late_one_counts_fo
     Ok(())
 }
 
+#[tokio::test]
+async fn of_two_votes_of_one_attester_that_are_judged_valid_one_is_accepted() -> Result<()> {
+    let chain = quick(88);
+    let mut receiver = joined(&chain, gossip(), &[]).await?;
+    let senders = [joined(&chain, gossip(), &[&receiver]).await?, joined(&chain, gossip(), &[&receiver]).await?];
+    let mut juror = receiver.handle.gossip().appoint_juror(&[TopicKind::BeaconAttestation]);
+    meshed(&mut receiver, TopicKind::BeaconAttestation, 2).await?;
+
+    let votes = [1, 2].map(|root| vote(&chain, 1, Root([root; 32])));
+    for (sender, vote) in senders.iter().zip(votes) {
+        sender.handle.gossip().publish(subnet_0(), vote).await?;
+    }
+    // both have passed the rules before either is answered
+    let asked = [juror.next().await.context("the node runs")?, juror.next().await.context("the node runs")?];
+    for question in &asked {
+        juror.answer(question.message_id, Answer::Accept)?;
+    }
+    assert_eq!(received(&mut receiver, asked[0].message_id).await?, ("valid", "accepted"));
+    assert_eq!(received(&mut receiver, asked[1].message_id).await?, ("already_seen", "none"));
+    Ok(())
+}
+
 /// A block of now whose payload has the time of another genesis.
 fn block(chain: &ChainConfig, proposer_index: u64) -> Vec<u8> {
     let slot = SlotClock::system(chain.genesis_time, chain.slot_duration).slot().unwrap();
@@ -209,7 +236,7 @@ async fn a_peer_that_sends_what_is_invalid_is_cut_off_and_the_others_stay() -> R
         let published = hostile.handle.gossip().publish(block_topic, block(&other_genesis, sent)).await;
         match published {
             Ok(_) => sent += 1,
-            Err(PublishError::Router(switch::PublishError::NoPeers)) => break judge.gone(hostile.peer_id).await?,
+            Err(NotPublished::Router(switch::PublishError::NoPeers)) => break judge.gone(hostile.peer_id).await?,
             Err(error) => return Err(error.into()),
         }
         anyhow::ensure!(sent < 200, "still listened to after {sent} invalid blocks");
@@ -244,12 +271,12 @@ async fn what_would_be_refused_is_not_published() -> Result<()> {
     let node = joined(&chain, gossip(), &[]).await?;
     let gossip = node.handle.gossip();
     let refused = gossip.publish(subnet_0(), vec![0; 240]).await.unwrap_err();
-    assert!(matches!(refused, PublishError::Refused(_)), "{refused}");
+    assert!(matches!(refused, NotPublished::Refused(_)), "{refused}");
     // what reached nobody may be tried again
     let message = attestation(&chain, 1);
     for _ in 0..2 {
         let nobody = gossip.publish(subnet_0(), message.clone()).await.unwrap_err();
-        assert_eq!(nobody, PublishError::Router(switch::PublishError::NoPeers));
+        assert_eq!(nobody, NotPublished::Router(switch::PublishError::NoPeers));
     }
     Ok(())
 }
@@ -270,8 +297,11 @@ async fn messages_flow_on_across_a_fork_and_a_blob_parameter_fork() -> Result<()
     let chain = crate::forks::crossing(86, Duration::from_millis(250));
     let mut sender = joined(&chain, gossip(), &[]).await?;
     let mut receiver = joined(&chain, gossip(), &[&sender]).await?;
-    meshed(&mut sender, TopicKind::BeaconAttestation, 1).await?;
-    meshed(&mut receiver, TopicKind::BeaconAttestation, 1).await?;
+    for kind in [TopicKind::BeaconAttestation, TopicKind::BeaconBlock] {
+        meshed(&mut sender, kind, 1).await?;
+        meshed(&mut receiver, kind, 1).await?;
+    }
+    let block_topic = TopicName::global(TopicKind::BeaconBlock).unwrap();
     let mut attester_index = 0;
     let mut crossed = 0;
     // one epoch before the fork to the end of the overlap after the second boundary
@@ -280,6 +310,10 @@ async fn messages_flow_on_across_a_fork_and_a_blob_parameter_fork() -> Result<()
         attester_index += 1;
         let sent = sender.handle.gossip().publish(subnet_0(), attestation(&chain, attester_index)).await;
         let sent = sent.with_context(|| format!("message {attester_index}"))?;
+        received(&mut receiver, sent.message_id).await?;
+        // a block has the same form on both sides of the fork
+        let sent = sender.handle.gossip().publish(block_topic, block(&chain, attester_index)).await;
+        let sent = sent.with_context(|| format!("block {attester_index}"))?;
         received(&mut receiver, sent.message_id).await?;
         crossed += receiver.count(|event| matches!(event, NodeEvent::ForkActivated { .. }));
     }

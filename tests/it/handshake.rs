@@ -22,10 +22,13 @@ async fn both_sides_complete_the_handshakes_over_either_transport() -> Result<()
         let [mut dialler, mut listener] = Testnet::pair(&network(1), address).await?;
         let (dialled, accepted) = (dialler.ready(listener.peer_id).await?, listener.ready(dialler.peer_id).await?);
         for (event, expected) in [(dialled, Direction::Outbound), (accepted, Direction::Inbound)] {
-            let NodeEvent::HandshakeCompleted { client, direction, transport: over, muxer: by, .. } = &*event else {
+            let NodeEvent::HandshakeCompleted { client, direction, transport: over, muxer: by, gossipsub, .. } =
+                &*event
+            else {
                 unreachable!("waited for it")
             };
             assert_eq!((*client, *direction, *over, *by), (Client::Beacond, expected, transport, muxer));
+            assert_eq!(*gossipsub, Some(true));
         }
         assert_eq!(dialler.stop().await?.goodbyes, 1);
     }

@@ -2,11 +2,8 @@
 
 use anyhow::Result;
 use beacond::events::NodeEvent;
-use beacond::rpc::codec::encode_message;
 
 use crate::support::{Hostile, Options, Script, TestNode, Testnet, network};
-
-const PING: &str = "/eth2/beacon_chain/req/ping/1/ssz_snappy";
 
 /// What a node has asked its only peer for, in no order.
 fn asked(node: &mut TestNode) -> Vec<&'static str> {
@@ -32,8 +29,7 @@ async fn meets(seed: u8, says: &[&str]) -> Result<Vec<&'static str>> {
         assert_eq!(stranger.ask_status(&connection, &script).await?, script.status);
     }
     if says.contains(&"ping") {
-        let answer = stranger.request(&connection, PING, &encode_message(&7_u64.to_le_bytes())).await?;
-        assert_eq!(answer.first(), Some(&0));
+        stranger.ping(&connection).await?;
     }
     let peer_id = stranger.peer_id;
     tokio::select! {

@@ -70,6 +70,38 @@ async fn a_peer_that_never_answers_is_given_up() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_dialler_that_asks_and_never_answers_is_given_up() -> Result<()> {
+    let handshake_deadline = Duration::from_secs(1);
+    let mut besieged = Besieged::start_with(Options { handshake_deadline, ..Options::new(&network(29)) }).await?;
+    let mut silent = Hostile::start().await?;
+    let connection = silent.dial(&besieged.node.multiaddr("/tcp/")?).await?;
+    let script = Script::honest(&besieged.chain);
+    assert_eq!(silent.ask_status(&connection, &script).await?, script.status);
+    silent.ping(&connection).await?;
+    // its Status and its Ping are taken as told, and yet it is no peer before it has answered something
+    let _unanswered = silent.play_until("metadata", &script).await?;
+    let goodbye = Some(GoodbyeReason::FAULT.0);
+    let expected = Refusal { step: "deadline", reason: "timeout", fault: Fault::Transient, goodbye };
+    assert_eq!(besieged.refusal(silent.peer_id).await?, expected);
+    besieged.stands().await
+}
+
+#[tokio::test]
+async fn a_dialler_whose_answer_does_not_come_is_given_up_at_that_step() -> Result<()> {
+    let mut besieged = Besieged::start(30).await?;
+    let mut silent = Hostile::start().await?;
+    let connection = silent.dial(&besieged.node.multiaddr("/tcp/")?).await?;
+    let script = Script::honest(&besieged.chain);
+    silent.ask_status(&connection, &script).await?;
+    silent.ping(&connection).await?;
+    let _unanswered = silent.play_until("metadata", &script).await?;
+    let goodbye = Some(GoodbyeReason::FAULT.0);
+    let expected = Refusal { step: "metadata", reason: "timeout", fault: Fault::Transient, goodbye };
+    assert_eq!(besieged.refusal(silent.peer_id).await?, expected);
+    besieged.stands().await
+}
+
+#[tokio::test]
 async fn a_peer_that_leaves_mid_handshake_is_no_offender() -> Result<()> {
     let mut besieged = Besieged::start(24).await?;
     // metadata and ping are asked for at once

@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 use beacond::events::NodeEvent;
 use beacond::store::Identity;
-use beacond::types::KnownPeer;
+use beacond::types::{Direction, KnownPeer};
 use tokio::time::Instant;
 
-use crate::support::{Options, TestNode, fixed_ports, freed, network};
+use crate::support::{Hostile, Options, Script, TestNode, fixed_ports, freed, network};
 
 /// From the moment that a peer is back.
 const BACK_WITHIN: Duration = Duration::from_secs(30);
@@ -69,5 +69,33 @@ async fn a_killed_node_has_its_peers_again_whether_or_not_they_noticed() -> Resu
         let gone = |event: &NodeEvent| matches!(event, NodeEvent::PeerDisconnected { .. });
         assert_eq!((node.count(gone), peer.count(gone)), (1, 0), "{transport}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_peer_that_dials_back_is_not_kept_out_by_a_connection_that_is_dead() -> Result<()> {
+    let chain = network(103);
+    let mut node = TestNode::start(Options::new(&chain)).await?;
+    let (mut lost, script) = (Hostile::start().await?, Script::honest(&chain));
+    node.handle.add_known_peer(lost.multiaddr()).await?;
+    let peer_id = lost.peer_id;
+    tokio::select! {
+        ready = node.ready(peer_id) => ready?,
+        ended = lost.play(&script) => anyhow::bail!("refused: {:?}", ended?),
+    };
+    // from here on nothing is answered over that connection, and it does not close
+    let mut back = lost.again().await?;
+    let since = Instant::now();
+    let connection = back.dial(&node.multiaddr("/tcp/")?).await?;
+    back.ask_status(&connection, &script).await?;
+    let replaced = |event: &NodeEvent| matches!(event, NodeEvent::PeerReplaced { direction: Direction::Inbound, .. });
+    tokio::select! {
+        replaced = node.wait("peer.replaced", replaced) => replaced?,
+        ended = back.play(&script) => anyhow::bail!("refused: {:?}", ended?),
+    };
+    assert!(since.elapsed() < BACK_WITHIN, "{:?}", since.elapsed());
+    assert_eq!(node.peers(), [peer_id]);
+    back.hang_up(&connection).await;
+    assert_eq!(node.gone(peer_id).await?, ("closed_by_peer", None));
     Ok(())
 }

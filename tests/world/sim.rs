@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use beacond::peers::{
     Action, Admission, Cause, Cover, CoverTargets, DialQueueConfig, Limits, ManagerConfig, Outcome, PeerManager,
-    PeerRecord, Source, SuspectChange, UpkeepAction,
+    PeerRecord, Removal, Source, SuspectChange, UpkeepAction,
 };
 use beacond::types::{Client, Direction, Epoch, ForkDigest, Muxer, PeerId, Root, Slot, StatusMessage, Transport};
 use rand::{Rng, SeedableRng};
@@ -331,17 +331,21 @@ impl World {
         let connection = self.counter;
         let known = self.manager.is_known(&peer_id(n));
         let record = record(&self.network, n, connection, direction, self.head(), self.now);
-        match self.manager.try_admit(PeerRecord { known, ..record }) {
-            Admission::Accepted | Admission::Replaced { .. } => {
+        match self.manager.try_admit(PeerRecord { known, ..record }, self.now) {
+            Admission::Accepted => {
                 self.manager.on_address_reached(&self.network.address(n));
                 self.sessions.insert(n, Session { connection, alive: true });
                 let life = -MEAN_SESSION_S * self.rng.random_range(1e-6_f64..1.0).ln();
                 self.after(Duration::from_secs_f64(life), Event::SessionEnds { n, connection });
                 self.outcome(n, Outcome::Ready { direction }, Cause::Local);
             }
-            Admission::Duplicate => {
+            Admission::Spare(settlement) => {
+                // the network settles it at once: the older connection lives
+                let close = self.manager.settle(&peer_id(n), settlement.keep, true);
+                assert_eq!(close, Some(connection));
                 self.outcome(n, Outcome::Failed { direction, cause: Cause::Local }, Cause::Local);
             }
+            Admission::Replaced(_) | Admission::Surplus => unreachable!("settled at once, and in order"),
             Admission::Refused(exceeded) => {
                 let cause = exceeded.cause();
                 self.outcome(n, Outcome::Failed { direction, cause }, cause);
@@ -351,7 +355,7 @@ impl World {
 
     fn end_session(&mut self, n: u32, cause: Cause) {
         let Some(session) = self.sessions.remove(&n) else { return };
-        assert!(self.manager.remove(&peer_id(n), session.connection).is_some());
+        assert!(matches!(self.manager.remove(&peer_id(n), session.connection), Removal::Gone(_)));
         self.outcome(n, Outcome::Gone { cause }, cause);
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{BlobParameters, ChainConfig, DEFAULT_ELECTRA_MAX_BLOBS, ForkParameters, NetworkName};
+use super::{
+    BlobParameters, ChainConfig, DEFAULT_DENEB_MAX_BLOBS, DEFAULT_ELECTRA_MAX_BLOBS, ForkParameters, NetworkName,
+};
 use crate::types::{Epoch, ForkName, ForkVersion, KnownPeer, Root};
 
 impl ChainConfig {
@@ -67,6 +69,7 @@ impl From<NetworkFile> for ChainConfig {
             genesis_block_root: Some(file.genesis_block_root),
             slot_duration: Duration::from_millis(file.slot_duration_ms),
             forks: file.forks.into_iter().map(|(name, entry)| (name, fork(entry))).collect(),
+            deneb_max_blobs: DEFAULT_DENEB_MAX_BLOBS,
             electra_max_blobs: DEFAULT_ELECTRA_MAX_BLOBS,
             blob_schedule: file.blob_schedule.into_iter().map(blobs).collect(),
             bootnodes: file.bootnodes.into_iter().map(|entry| entry.enr).collect(),

@@ -59,5 +59,6 @@ fn refuses_each_broken_rule_of_a_schedule() {
     assert_eq!(broken(|config| config.blob_schedule[0].epoch = Epoch(1)), BlobsBeforeFulu(Epoch(1)));
     assert_eq!(broken(|config| config.blob_schedule[0].epoch = Epoch(419_072)), DuplicateBlobEpoch(Epoch(419_072)));
     assert_eq!(broken(|config| config.blob_schedule[1].max_blobs = 4097), TooManyBlobs(4097));
+    assert_eq!(broken(|config| config.deneb_max_blobs = 4097), TooManyBlobs(4097));
     assert_eq!(broken(|config| config.electra_max_blobs = 5000), TooManyBlobs(5000));
 }

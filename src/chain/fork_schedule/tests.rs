@@ -136,3 +136,14 @@ proptest! {
         prop_assert!(schedule.accepted_digests(Slot(epoch)).contains(schedule.digest_at(Slot(epoch).epoch())));
     }
 }
+
+#[test]
+fn a_digest_stands_for_its_boundary_until_the_next_begins() {
+    let schedule = ForkSchedule::new(&ChainConfig::embedded(NetworkName::Mainnet));
+    let boundaries: Vec<_> = schedule.boundaries().collect();
+    for (index, boundary) in boundaries.iter().enumerate() {
+        assert_eq!(schedule.boundary_of(boundary.fork_digest), Some(*boundary));
+        assert_eq!(schedule.end_of(boundary.epoch), boundaries.get(index + 1).map(|next| next.epoch));
+    }
+    assert_eq!(schedule.boundary_of(ForkDigest([1, 2, 3, 4])), None);
+}

@@ -111,6 +111,14 @@ fn reads_a_current_devnet() {
 }
 
 #[test]
+fn the_blobs_of_deneb_and_electra_are_those_that_the_configuration_gives() {
+    let blobs = |config: ChainConfig| (config.deneb_max_blobs, config.electra_max_blobs);
+    assert_eq!(blobs(load(&[("config.yaml", DEVNET)]).unwrap()), (6, 9));
+    let keys = "MAX_BLOBS_PER_BLOCK: 3\nMAX_BLOBS_PER_BLOCK_ELECTRA: '4'\nBLOB_SCHEDULE:";
+    assert_eq!(blobs(load_edited("BLOB_SCHEDULE:", keys).unwrap()), (3, 4));
+}
+
+#[test]
 fn forks_that_an_old_configuration_does_not_know_are_unscheduled() {
     let config = load(&[("config.yaml", OLD_CLIENT)]).unwrap();
     assert_eq!(config.slot_duration, Duration::from_secs(4));

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
-use tracing::warn;
 
 use super::StartError;
 
@@ -29,20 +28,14 @@ impl BoundSockets {
     /// Binds one socket per family that is given; port 0 takes a free one.
     ///
     /// With both families and an unspecified IPv6 address, a machine without a route to the IPv6 internet is
-    /// served over IPv4 alone, with a warning: discv5 prefers IPv6 and would never fall back.
+    /// served over IPv4 alone, as [`Self::address6`] tells: discv5 prefers IPv6 and would never fall back.
     ///
     /// # Errors
     /// [`StartError::PortInUse`], [`StartError::Bind`] and [`StartError::NoSocket`] name the flag to change.
     ///
     /// Cancel safe: never waits.
     pub async fn bind(listen4: Option<SocketAddrV4>, listen6: Option<SocketAddrV6>) -> Result<Self, StartError> {
-        let listen6 = listen6.filter(|address| {
-            let useless = listen4.is_some() && address.ip().is_unspecified() && !has_route6();
-            if useless {
-                warn!("no route to the IPv6 internet, discovery uses IPv4 alone");
-            }
-            !useless
-        });
+        let listen6 = listen6.filter(|address| listen4.is_none() || !address.ip().is_unspecified() || has_route6());
         if listen4.is_none() && listen6.is_none() {
             return Err(StartError::NoSocket);
         }

@@ -3,6 +3,7 @@
 //! Shared by the handle and the upkeep task; the table itself belongs to the service.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::discv5::Discv5;
 use futures::future::join_all;
@@ -10,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::super::AddEnrError;
+use super::target::lookup_target;
 use crate::events::{Events, NodeEvent};
 use crate::tasks::TaskGroup;
-use crate::types::Enr;
+use crate::types::{Enr, NodeId};
 
 /// A table with fewer records than this is thin: one bucket's worth.
 pub(super) const THIN_TABLE: usize = 16;
@@ -21,6 +23,8 @@ pub(super) const THIN_TABLE: usize = 16;
 pub(super) struct Table {
     discv5: Arc<Discv5>,
     bootnodes: Vec<Enr>,
+    /// Lookups so far.
+    lookups: AtomicUsize,
     events: Events,
     tasks: TaskGroup,
     token: CancellationToken,
@@ -35,7 +39,8 @@ impl Table {
         tasks: TaskGroup,
         token: CancellationToken,
     ) -> Self {
-        let mut table = Self { discv5, bootnodes: Vec::new(), events, tasks, token };
+        let lookups = AtomicUsize::new(0);
+        let mut table = Self { discv5, bootnodes: Vec::new(), lookups, events, tasks, token };
         table.bootnodes = bootnodes.into_iter().filter(|enr| table.check(enr).is_ok()).collect();
         table.add_bootnodes();
         table
@@ -44,6 +49,12 @@ impl Table {
     /// How many records the table holds.
     pub(super) fn size(&self) -> usize {
         self.discv5.with_kbuckets(|table| table.read().iter_ref().count())
+    }
+
+    /// What the next lookup looks for.
+    pub(super) fn next_target(&self) -> NodeId {
+        let n = self.lookups.fetch_add(1, Ordering::Relaxed);
+        lookup_target(n, &self.discv5.table_entries_id(), THIN_TABLE, &mut rand::rng())
     }
 
     /// Adds a record, or takes up a newer version of one; `false` when the table has it already.

@@ -4,7 +4,8 @@ use ssz::Encode;
 
 use super::*;
 use crate::chain::NetworkName;
-use crate::gossip::{IgnoreReason, KEPT_SLOTS};
+use crate::gossip::headers::{HEADER_SLOTS, HeaderSeen};
+use crate::time::milliseconds;
 use crate::types::containers::BlsSignature;
 use crate::types::containers::altair::SyncCommitteeMessage;
 use crate::types::{Root, TopicKind, TopicName};
@@ -39,7 +40,7 @@ fn only_what_is_recorded_is_seen() {
     let (topic, ssz, now) = message(&judge, &config);
     let passed = judge.judge(topic, &ssz, now).unwrap();
     assert_eq!(judge.judge(topic, &ssz, now).unwrap(), passed);
-    judge.record(&passed, now);
+    judge.admit(&passed, now).unwrap();
     assert_eq!(judge.judge(topic, &ssz, now).map(drop), Err(IgnoreReason::AlreadySeen.into()));
 }
 
@@ -48,7 +49,7 @@ fn what_is_recorded_is_forgotten_two_epochs_later() {
     let (judge, config) = judge();
     let (topic, ssz, now) = message(&judge, &config);
     let passed = judge.judge(topic, &ssz, now).unwrap();
-    judge.record(&passed, now);
+    judge.admit(&passed, now).unwrap();
     let slot = passed.slot.unwrap();
     judge.prune(ms(&config, Slot(slot.0 + 64)));
     assert!(judge.judge(topic, &ssz, now).is_err());
@@ -62,11 +63,11 @@ fn headers_of_accepted_messages_are_known_until_they_are_too_old() {
     let (topic, ssz, now) = message(&judge, &config);
     let mut passed = judge.judge(topic, &ssz, now).unwrap();
     let slot = passed.slot.unwrap();
-    let header = crate::gossip::HeaderSeen { root: Root([1; 32]), slot, proposer_index: 1, parent_root: Root([2; 32]) };
+    let header = HeaderSeen { root: Root([1; 32]), slot, proposer_index: 1, parent_root: Root([2; 32]) };
     passed.header = Some(header);
-    judge.record(&passed, now);
+    judge.admit(&passed, now).unwrap();
     assert_eq!(judge.headers().at(slot), [header]);
-    judge.prune(ms(&config, Slot(slot.0 + KEPT_SLOTS + 1)));
+    judge.prune(ms(&config, Slot(slot.0 + HEADER_SLOTS + 1)));
     assert!(judge.headers().is_empty());
 }
 
@@ -79,4 +80,33 @@ fn workers_share_a_judge() {
         workers.map(|worker| worker.join().unwrap())
     });
     assert!(passed.iter().all(Result::is_ok));
+}
+
+#[test]
+fn of_two_messages_with_one_key_that_passed_one_is_accepted() {
+    let (judge, config) = judge();
+    let (topic, ssz, now) = message(&judge, &config);
+    // both were judged before either was accepted
+    let both = [judge.judge(topic, &ssz, now).unwrap(), judge.judge(topic, &ssz, now).unwrap()];
+    let admitted = std::thread::scope(|scope| {
+        let threads = [0, 1].map(|index: usize| {
+            let (judge, passed) = (&judge, &both[index]);
+            scope.spawn(move || judge.admit(passed, now))
+        });
+        threads.map(|thread| thread.join().unwrap())
+    });
+    assert_eq!(admitted.iter().filter(|admitted| admitted.is_ok()).count(), 1);
+    assert!(admitted.contains(&Err(IgnoreReason::AlreadySeen)));
+}
+
+#[test]
+fn what_was_not_sent_after_all_may_be_tried_again() {
+    let (judge, config) = judge();
+    let (topic, ssz, now) = message(&judge, &config);
+    let passed = judge.judge(topic, &ssz, now).unwrap();
+    let reservation = judge.reserve(&passed).unwrap();
+    assert_eq!(judge.admit(&passed, now), Err(IgnoreReason::AlreadySeen));
+    drop(reservation);
+    judge.reserve(&passed).unwrap().keep(now);
+    assert_eq!(judge.judge(topic, &ssz, now).map(drop), Err(IgnoreReason::AlreadySeen.into()));
 }

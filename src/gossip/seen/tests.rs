@@ -1,10 +1,14 @@
-//! The tables by themselves: bounded, expiring, exact.
+//! What is admitted is known, exactly that, and once.
 
 use super::*;
 
 fn votes(epoch: u64, salt: u8, count: usize, bits: &[u8]) -> Votes {
     let subject = Subject::Attestation { epoch: Epoch(epoch), data_root: Root([salt; 32]), committee: 0 };
     Votes { subject, count, bits: bits.into() }
+}
+
+fn with_votes(votes: &Votes) -> Claims {
+    Claims { votes: Some(votes.clone()), ..Claims::default() }
 }
 
 #[test]
@@ -31,8 +35,8 @@ fn every_kind_of_key_is_found_once_it_is_in_and_is_itself_alone() {
     for key in keys {
         let seen = Seen::default();
         assert!(keys.iter().all(|key| !seen.has(*key)));
-        seen.insert(key);
-        seen.insert(key);
+        assert_eq!(seen.admit(&key.into()), Ok(()));
+        assert_eq!(seen.admit(&key.into()), Err(IgnoreReason::AlreadySeen));
         assert_eq!(keys.iter().filter(|key| seen.has(**key)).collect::<Vec<_>>(), [&key]);
         seen.prune(Slot(10 + 64));
         assert!(seen.has(key), "{key:?}");
@@ -43,31 +47,9 @@ fn every_kind_of_key_is_found_once_it_is_in_and_is_itself_alone() {
 }
 
 #[test]
-fn a_full_table_takes_nothing_until_something_expires() {
-    let mut table = Expiring::new(3);
-    (0..5).for_each(|key| table.insert(key, key));
-    assert!(table.has(2, &2) && !table.has(3, &3));
-    table.insert(2, 2); // what is in stays in
-    table.expire(2);
-    table.insert(4, 4);
-    assert!(!table.has(1, &1) && table.has(2, &2) && table.has(4, &4));
-    assert_eq!(table.len, 2);
-}
-
-#[test]
-fn the_oldest_of_the_recent_gives_way() {
-    let mut recent = Recent::new(2);
-    for validator in [1, 2, 1, 3] {
-        recent.insert(validator);
-    }
-    assert!(!recent.has(1) && recent.has(2) && recent.has(3));
-    assert_eq!((recent.set.len(), recent.order.len()), (2, 2));
-}
-
-#[test]
 fn a_superset_includes_equal_votes_and_nothing_of_another_length_or_subject() {
     let seen = Seen::default();
-    seen.insert_votes(&votes(1, 0, 8, &[0b0110]));
+    seen.admit(&with_votes(&votes(1, 0, 8, &[0b0110]))).unwrap();
     for (bits, included) in [(0b0110, true), (0b0100, true), (0, true), (0b0001, false), (0b0111, false)] {
         assert_eq!(seen.has_superset(&votes(1, 0, 8, &[bits])), included, "{bits:b}");
     }
@@ -79,59 +61,74 @@ fn a_superset_includes_equal_votes_and_nothing_of_another_length_or_subject() {
 #[test]
 fn two_sets_of_votes_do_not_make_a_superset_together() {
     let seen = Seen::default();
-    seen.insert_votes(&votes(1, 0, 8, &[0b0001]));
-    seen.insert_votes(&votes(1, 0, 8, &[0b0010]));
+    seen.admit(&with_votes(&votes(1, 0, 8, &[0b0001]))).unwrap();
+    seen.admit(&with_votes(&votes(1, 0, 8, &[0b0010]))).unwrap();
     assert!(!seen.has_superset(&votes(1, 0, 8, &[0b0011])));
-}
-
-#[test]
-fn votes_that_are_included_are_not_kept() {
-    let mut table = Supersets::new(1 << 20);
-    for bits in [0b0001, 0b0010, 0b0111, 0b0100] {
-        table.insert(&votes(1, 0, 8, &[bits]));
-    }
-    assert_eq!(table.bytes, Supersets::OVERHEAD + 1);
-    assert!(table.has(&votes(1, 0, 8, &[0b0101])));
-    table.expire(2);
-    assert_eq!((table.bytes, table.buckets.len()), (0, 0));
-}
-
-#[test]
-fn votes_are_bounded_in_bytes() {
-    let mut table = Supersets::new(1000);
-    (0..100).for_each(|salt| table.insert(&votes(1, salt, 8, &[1])));
-    assert!(table.bytes <= 1000);
-    assert_eq!(table.buckets.values().map(HashMap::len).sum::<usize>(), 5);
-}
-
-#[test]
-fn the_highest_bid_of_an_auction_counts_and_auctions_are_bounded() {
-    let auction =
-        |slot, salt| Auction { slot: Slot(slot), parent_hash: Hash32([salt; 32]), parent_root: Root::default() };
-    let mut bids = BestBids::new(2);
-    for value in [5, 9, 7] {
-        bids.insert(auction(1, 0), value);
-    }
-    bids.insert(auction(2, 0), 1);
-    bids.insert(auction(2, 1), 1);
-    assert_eq!(
-        [bids.get(&auction(1, 0)), bids.get(&auction(2, 0)), bids.get(&auction(2, 1))],
-        [Some(9), Some(1), None]
-    );
-    bids.insert(auction(2, 0), 2); // not a new auction
-    assert_eq!(bids.get(&auction(2, 0)), Some(2));
-    bids.expire(Slot(2));
-    assert_eq!((bids.get(&auction(1, 0)), bids.len), (None, 1));
 }
 
 #[test]
 fn the_newest_update_is_kept_whatever_the_order() {
     let seen = Seen::default();
     let finality = |slot, is_supermajority| Finality { slot: Slot(slot), is_supermajority };
-    seen.insert_finality(finality(64, true));
-    seen.insert_finality(finality(32, true));
+    let claims = |finality| Claims { finality: Some(finality), ..Claims::default() };
+    seen.admit(&claims(finality(64, true))).unwrap();
+    assert_eq!(seen.admit(&claims(finality(32, true))), Err(IgnoreReason::NotBetter));
     assert!(!seen.is_newest_finality(finality(64, true)) && seen.is_newest_finality(finality(96, false)));
-    seen.insert_optimistic(Slot(64));
-    seen.insert_optimistic(Slot(32));
+    let claims = |slot| Claims { optimistic: Some(Slot(slot)), ..Claims::default() };
+    seen.admit(&claims(64)).unwrap();
+    assert_eq!(seen.admit(&claims(32)), Err(IgnoreReason::NotBetter));
     assert!(!seen.is_newest_optimistic(Slot(64)) && seen.is_newest_optimistic(Slot(65)));
+}
+
+#[test]
+fn of_two_claims_to_one_key_the_first_is_admitted_and_nothing_of_the_other_is_kept() {
+    let seen = Seen::default();
+    let key = Key::Aggregator { epoch: Epoch(1), validator: 1 };
+    let claims = |salt| Claims { votes: Some(votes(1, salt, 8, &[1])), ..key.into() };
+    assert_eq!(seen.admit(&claims(1)), Ok(()));
+    assert_eq!(seen.admit(&claims(2)), Err(IgnoreReason::AlreadySeen));
+    assert!(!seen.has_superset(&votes(1, 2, 8, &[1])));
+
+    // and a key that brings nothing new stays free
+    let other = Key::Aggregator { epoch: Epoch(1), validator: 2 };
+    assert_eq!(seen.admit(&Claims { key: Some(other), ..claims(1) }), Err(IgnoreReason::Superset));
+    assert!(!seen.has(other));
+}
+
+#[test]
+fn a_key_that_is_reserved_is_taken_until_it_is_given_back() {
+    let seen = Seen::default();
+    let claims = Claims::from(Key::Exit { validator: 1 });
+    seen.reserve(&claims).unwrap();
+    assert_eq!(seen.admit(&claims), Err(IgnoreReason::AlreadySeen));
+    seen.give_back(&claims);
+    seen.reserve(&claims).unwrap();
+    seen.admit_reserved(&claims);
+    assert_eq!(seen.reserve(&claims), Err(IgnoreReason::AlreadySeen));
+}
+
+#[test]
+fn every_attester_of_three_epochs_fits() {
+    let seen = Seen::default();
+    // a registry of 2.14 million, half of it active. One in ten fills the same pages as all
+    let validators = || (0..2_140_000).step_by(20);
+    let mut attesters = lock(&seen.attesters);
+    for epoch in 1..=3 {
+        validators().for_each(|validator| assert!(!attesters.act(Act::Take, epoch, validator)));
+    }
+    for epoch in 1..=3 {
+        assert!(validators().step_by(101).all(|validator| attesters.act(Act::Look, epoch, validator)));
+        assert!(validators().step_by(101).all(|validator| !attesters.act(Act::Look, epoch, validator + 1)));
+    }
+}
+
+#[test]
+fn every_seat_of_two_epochs_fits() {
+    let seen = Seen::default();
+    let key = |slot, committee, position| Key::Seat { slot: Slot(slot), committee, position };
+    let keys =
+        || (0..66).flat_map(|slot| (0..64).flat_map(move |committee| [0, 2047].map(|at| key(slot, committee, at))));
+    assert!(keys().all(|key| seen.admit(&key.into()).is_ok()));
+    assert!(keys().all(|key| seen.has(key)));
+    assert!(!seen.has(key(1, 1, 1)) && !seen.has(key(66, 0, 0)));
 }

@@ -5,7 +5,8 @@
 //! [spec v1.6.0, attester_slashing](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/phase0/p2p-interface.md#attester_slashing)
 
 use super::global;
-use crate::gossip::checks::{CheckContext, Claims, Judgement, Passed, ignore_unless, reject_unless};
+use crate::gossip::checks::{CheckContext, Judgement, Passed, ignore_unless, reject_unless};
+use crate::gossip::seen::Claims;
 use crate::gossip::topic::Topic;
 use crate::gossip::verdict::{IgnoreReason, RejectReason, Verdict};
 use crate::switch::TopicScore;
@@ -22,6 +23,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::AttesterSlashing,
     check,
     corroborable: false,
+    // a guess: one in three epochs; Lighthouse expects one in five
     score: TopicScore { weight: 0.05, per_slot: 0.01 },
 };
 

@@ -11,8 +11,8 @@ use ssz_types::typenum::U64;
 
 use super::beacon_attestation::{check_data_index, check_same_slot, check_target, check_time};
 use super::global;
-use crate::gossip::checks::{CheckContext, Claims, Judgement, Passed, reject_unless};
-use crate::gossip::seen::{Key, Subject, Votes};
+use crate::gossip::checks::{CheckContext, Judgement, Passed, reject_unless};
+use crate::gossip::seen::{Claims, Key, Subject, Votes};
 use crate::gossip::selection::is_aggregator;
 use crate::gossip::topic::Topic;
 use crate::gossip::verdict::{RejectReason, Verdict};
@@ -29,6 +29,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SignedAggregateAndProof,
     check,
     corroborable: true,
+    // 64 committees of 522, of whom one in 522 / 16 = 32 is drawn to collect: 16.3 of each
     score: TopicScore { weight: 0.5, per_slot: 1040.0 },
 };
 

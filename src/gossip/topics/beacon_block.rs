@@ -23,6 +23,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SignedBeaconBlock,
     check,
     corroborable: true,
+    // one block in a slot
     score: TopicScore { weight: 0.5, per_slot: 1.0 },
 };
 

@@ -22,6 +22,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::BlobSidecar,
     check,
     corroborable: true,
+    // all subnets together weigh like the block; a guess: half of the blobs that there may be
     score: TopicScore { weight: 0.5 / 9.0, per_slot: 0.5 },
 };
 

@@ -23,6 +23,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SignedBlsToExecutionChange,
     check,
     corroborable: false,
+    // weighs like an exit; a guess: three in an epoch
     score: TopicScore { weight: 0.05, per_slot: 0.1 },
 };
 

@@ -1,7 +1,8 @@
 //! `data_column_sidecar_{subnet}`: columns of all blobs of a block, in the form of Fulu and in that of Gloas.
 //!
 //! Left to a state: in Fulu proposer and signature, the parent's validity and its having been seen, finality's ancestry;
-//! from Gloas on, where the commitments are in the block, all that compares with them.
+//! from Gloas on, where the commitments are in the block, all that compares with them: the KZG proofs are not checked
+//! then.
 //!
 //! [spec v1.6.0, data_column_sidecar](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#data_column_sidecar_subnet_id)
 
@@ -13,10 +14,7 @@ use crate::gossip::verdict::{RejectReason, Verdict};
 use crate::switch::TopicScore;
 use crate::types::containers::sizes::MessageType;
 use crate::types::containers::{fulu, gloas};
-use crate::types::{ForkName, TopicKind};
-
-/// [spec v1.6.0, configuration](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#configuration)
-const SUBNETS: u16 = 128;
+use crate::types::{DATA_COLUMN_SUBNETS, ForkName, TopicKind};
 
 /// [spec v1.6.0, NUMBER_OF_COLUMNS](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/das-core.md#size-parameters)
 const COLUMNS: u64 = 128;
@@ -25,12 +23,13 @@ pub(super) static TOPIC: Topic = Topic {
     kind: TopicKind::DataColumnSidecar,
     since: ForkName::Fulu,
     until: None,
-    subnets: |_| SUBNETS,
+    subnets: |_| DATA_COLUMN_SUBNETS,
     message: |_| MessageType::DataColumnSidecar,
     check: |context, ssz| {
         if context.fork() >= ForkName::Gloas { check_gloas(context, ssz) } else { check(context, ssz) }
     },
     corroborable: true,
+    // all subnets together weigh like the block; one column of each block
     score: TopicScore { weight: 0.5 / 128.0, per_slot: 1.0 },
 };
 
@@ -64,7 +63,7 @@ fn check_structure(context: &CheckContext<'_>, sidecar: &fulu::DataColumnSidecar
 }
 
 fn check_subnet(context: &CheckContext<'_>, index: u64) -> Result<(), Verdict> {
-    reject_unless(index % u64::from(SUBNETS) == context.subnet(), RejectReason::WrongSubnet)
+    reject_unless(index % u64::from(DATA_COLUMN_SUBNETS) == context.subnet(), RejectReason::WrongSubnet)
 }
 
 /// From Gloas on the column refers to a block and does not repeat its commitments.

@@ -25,6 +25,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SignedExecutionPayloadEnvelope,
     check,
     corroborable: true,
+    // weighs like the block that it belongs to; one in a slot
     score: TopicScore { weight: 0.5, per_slot: 1.0 },
 };
 

@@ -6,8 +6,8 @@
 //! consensus-specs `a08d8a6e2`, `specs/gloas/p2p-interface.md`, execution_payload_bid.
 
 use super::global;
-use crate::gossip::checks::{CheckContext, Claims, Judgement, Passed, ignore_unless, reject_unless};
-use crate::gossip::seen::{Auction, Key};
+use crate::gossip::checks::{CheckContext, Judgement, Passed, ignore_unless, reject_unless};
+use crate::gossip::seen::{Auction, Claims, Key};
 use crate::gossip::topic::Topic;
 use crate::gossip::verdict::{IgnoreReason, RejectReason, Verdict};
 use crate::switch::TopicScore;
@@ -23,6 +23,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SignedExecutionPayloadBid,
     check,
     corroborable: true,
+    // a guess: ten builders, none of whom must be heard
     score: TopicScore { weight: 0.05, per_slot: 10.0 },
 };
 

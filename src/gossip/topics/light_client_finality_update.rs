@@ -5,8 +5,8 @@
 //! [spec v1.6.0, light_client_finality_update](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/light-client/p2p-interface.md#light_client_finality_update)
 
 use super::global;
-use crate::gossip::checks::{CheckContext, Claims, Judgement, Passed, header_seen, ignore_unless};
-use crate::gossip::seen::Finality;
+use crate::gossip::checks::{CheckContext, Judgement, Passed, header_seen, ignore_unless};
+use crate::gossip::seen::{Claims, Finality};
 use crate::gossip::topic::Topic;
 use crate::gossip::verdict::{IgnoreReason, RejectReason, Verdict};
 use crate::switch::TopicScore;
@@ -34,6 +34,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::LightClientFinalityUpdate,
     check,
     corroborable: true,
+    // weighs like an exit; one in a slot at most
     score: TopicScore { weight: 0.05, per_slot: 1.0 },
 };
 

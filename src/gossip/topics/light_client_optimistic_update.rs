@@ -6,7 +6,8 @@
 
 use super::global;
 use super::light_client_finality_update::check_due;
-use crate::gossip::checks::{CheckContext, Claims, Judgement, Passed, header_seen, ignore_unless};
+use crate::gossip::checks::{CheckContext, Judgement, Passed, header_seen, ignore_unless};
+use crate::gossip::seen::Claims;
 use crate::gossip::topic::Topic;
 use crate::gossip::verdict::{IgnoreReason, RejectReason, Verdict};
 use crate::switch::TopicScore;
@@ -23,6 +24,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::LightClientOptimisticUpdate,
     check,
     corroborable: true,
+    // weighs like an exit; one in a slot
     score: TopicScore { weight: 0.05, per_slot: 1.0 },
 };
 

@@ -4,7 +4,7 @@
 //! state, in its order: the first that fails decides. The order and the rules are those of consensus-specs `a08d8a6e2`
 //! (after v1.7.0-alpha.13); what its executable rules leave to a state is passed over, and said so where it is not
 //! plain. A message on the topic of another fork's digest is ignored before any of them
-//! ([`CheckContext::belongs`](super::CheckContext::belongs)).
+//! ([`CheckContext::belongs`](super::checks::CheckContext::belongs)).
 
 mod attester_slashing;
 mod beacon_aggregate_and_proof;
@@ -28,7 +28,7 @@ use super::topic::Topic;
 use crate::types::{ForkName, TopicKind};
 
 /// Every row, in the order of [`TopicKind::ALL`].
-pub static ALL: [&Topic; TopicKind::ALL.len()] = [
+pub(super) static ALL: [&Topic; TopicKind::ALL.len()] = [
     &beacon_block::TOPIC,
     &beacon_aggregate_and_proof::TOPIC,
     &beacon_attestation::TOPIC,

@@ -22,6 +22,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::PayloadAttestationMessage,
     check,
     corroborable: true,
+    // weighs like contributions; PTC_SIZE votes in a slot
     score: TopicScore { weight: 0.2, per_slot: 512.0 },
 };
 

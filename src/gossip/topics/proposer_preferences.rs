@@ -28,6 +28,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SignedProposerPreferences,
     check,
     corroborable: true,
+    // weighs like an exit; one for each proposal
     score: TopicScore { weight: 0.05, per_slot: 1.0 },
 };
 

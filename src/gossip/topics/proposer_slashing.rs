@@ -22,6 +22,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::ProposerSlashing,
     check,
     corroborable: false,
+    // a guess: one in three epochs; Lighthouse expects one in five
     score: TopicScore { weight: 0.05, per_slot: 0.01 },
 };
 

@@ -10,19 +10,17 @@ use crate::gossip::topic::Topic;
 use crate::switch::TopicScore;
 use crate::types::containers::altair::SyncCommitteeMessage;
 use crate::types::containers::sizes::MessageType;
-use crate::types::{ForkName, TopicKind};
-
-/// [spec v1.6.0, SYNC_COMMITTEE_SUBNET_COUNT](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/validator.md#misc)
-pub(super) const SUBNETS: u16 = 4;
+use crate::types::{ForkName, SYNC_COMMITTEE_SUBNETS, TopicKind};
 
 pub(super) static TOPIC: Topic = Topic {
     kind: TopicKind::SyncCommittee,
     since: ForkName::Altair,
     until: None,
-    subnets: |_| SUBNETS,
+    subnets: |_| SYNC_COMMITTEE_SUBNETS,
     message: |_| MessageType::SyncCommitteeMessage,
     check,
     corroborable: true,
+    // the weight of all four subnets together is 0.4; SYNC_COMMITTEE_SIZE / 4 votes on each
     score: TopicScore { weight: 0.1, per_slot: 128.0 },
 };
 

@@ -5,16 +5,15 @@
 //! [spec v1.6.0, sync_committee_contribution_and_proof](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/p2p-interface.md#sync_committee_contribution_and_proof)
 
 use super::global;
-use super::sync_committee::SUBNETS;
-use crate::gossip::checks::{CheckContext, Claims, Judgement, Passed, reject_unless};
-use crate::gossip::seen::{Key, Subject, Votes};
+use crate::gossip::checks::{CheckContext, Judgement, Passed, reject_unless};
+use crate::gossip::seen::{Claims, Key, Subject, Votes};
 use crate::gossip::selection::is_sync_committee_aggregator;
 use crate::gossip::topic::Topic;
 use crate::gossip::verdict::RejectReason;
 use crate::switch::TopicScore;
 use crate::types::containers::altair::SignedContributionAndProof;
 use crate::types::containers::sizes::MessageType;
-use crate::types::{ForkName, TopicKind};
+use crate::types::{ForkName, SYNC_COMMITTEE_SUBNETS, TopicKind};
 
 pub(super) static TOPIC: Topic = Topic {
     kind: TopicKind::SyncCommitteeContributionAndProof,
@@ -24,6 +23,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SignedContributionAndProof,
     check,
     corroborable: true,
+    // TARGET_AGGREGATORS_PER_SYNC_SUBCOMMITTEE, 16, of each of four subcommittees
     score: TopicScore { weight: 0.2, per_slot: 64.0 },
 };
 
@@ -34,7 +34,7 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     let bits = &message.contribution.aggregation_bits;
     context.belongs(slot)?;
     context.within(slot, 0)?;
-    reject_unless(subcommittee < u64::from(SUBNETS), RejectReason::IndexOutOfRange)?;
+    reject_unless(subcommittee < u64::from(SYNC_COMMITTEE_SUBNETS), RejectReason::IndexOutOfRange)?;
     reject_unless(!bits.is_zero(), RejectReason::NoBits)?;
     reject_unless(is_sync_committee_aggregator(&message.selection_proof), RejectReason::NotSelected)?;
     let votes = Votes {

@@ -23,6 +23,7 @@ pub(super) static TOPIC: Topic = Topic {
     message: |_| MessageType::SignedVoluntaryExit,
     check,
     corroborable: false,
+    // a guess: three in an epoch; Lighthouse expects four
     score: TopicScore { weight: 0.05, per_slot: 0.1 },
 };
 

@@ -1,12 +1,18 @@
 //! Every window at the very milliseconds where it opens and closes.
 
+use std::time::Duration;
+
 use super::*;
 
 const GENESIS: u64 = 1_000_000;
 const SLOT: u64 = 12_000;
 
+fn times(slot_ms: u64) -> SlotTimes {
+    SlotTimes::new(GENESIS / 1000, Duration::from_millis(slot_ms))
+}
+
 fn at(offset_ms: u64) -> Windows {
-    Windows::new(GENESIS, SLOT, GENESIS + offset_ms)
+    Windows::new(times(SLOT), GENESIS + offset_ms)
 }
 
 #[test]
@@ -66,11 +72,11 @@ fn the_last_slots_and_epochs_are_in_the_future() {
 fn the_wall_slot_knows_no_allowance() {
     assert_eq!(at(10 * SLOT - 1).wall_slot(), Slot(9));
     assert_eq!(at(10 * SLOT).wall_slot(), Slot(10));
-    assert_eq!(Windows::new(GENESIS, SLOT, 5).wall_slot(), Slot(0));
+    assert_eq!(Windows::new(times(SLOT), 5).wall_slot(), Slot(0));
 }
 
 #[test]
 fn a_timestamp_is_the_second_in_which_the_slot_begins() {
     assert_eq!(at(0).timestamp(Slot(3)), GENESIS / 1000 + 36);
-    assert_eq!(Windows::new(10_000, 6_500, 0).timestamp(Slot(1)), 16);
+    assert_eq!(Windows::new(times(6_500), 0).timestamp(Slot(1)), GENESIS / 1000 + 6);
 }

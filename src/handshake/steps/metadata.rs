@@ -1,4 +1,7 @@
-//! Metadata: which subnets and columns has the peer?
+//! Metadata: which subnets and columns has the peer? And, where the peer dialled: does it answer what it is asked?
+//!
+//! It is the one thing that is asked for in either direction. Whoever says no to it has answered; whoever is silent is
+//! refused.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;

@@ -1,7 +1,9 @@
 //! Status: are we on the same chain?
 //!
 //! The dialler must ask first, and tells its own Status by it: the accepting side takes that one, and asks only a peer
-//! that says nothing. A dialler that would not have answered is a peer all the same: what it must, it did.
+//! that says nothing. That it answers at all is found out by Metadata, which is asked for in either direction: silence
+//! there is refused. What remains is a dialler that answers Metadata and would not have answered Status. It is a peer
+//! all the same: its Status is known and was checked, and finding out would cost every dialler a round trip.
 //! [spec v1.6.0, Status](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/phase0/p2p-interface.md#status-v1)
 
 use std::time::Duration;

@@ -116,13 +116,21 @@ impl World {
         let mut attnets = Attnets::default();
         attnets.set(usize::from(n % 3), true).unwrap();
         record.metadata = Some(MetaData { attnets, ..MetaData::default() });
-        let cause = match self.manager.try_admit(record) {
-            Admission::Accepted | Admission::Replaced { .. } => {
+        let cause = match self.manager.try_admit(record, self.now) {
+            Admission::Accepted => {
                 assert!(known || !self.mirror.contains_key(&BanTarget::Peer(peer(n))), "a banned peer was let in");
                 self.ready.insert(n, self.last_connection);
                 return self.outcome(n, Outcome::Ready { direction }, Cause::Local);
             }
-            Admission::Duplicate => Cause::Local,
+            Admission::Spare(settlement) => {
+                let lives = self.last_connection.is_multiple_of(2);
+                let close = self.manager.settle(&peer(n), settlement.keep, lives).unwrap();
+                let kept = if close == self.last_connection { self.ready[&n] } else { self.last_connection };
+                self.ready.insert(n, kept);
+                assert_eq!(self.manager.remove(&peer(n), close), Removal::Unneeded);
+                Cause::Local
+            }
+            Admission::Replaced(_) | Admission::Surplus => unreachable!("settled at once, and in order"),
             Admission::Refused(exceeded) => {
                 assert!(!known, "known peer refused: {exceeded:?}");
                 exceeded.cause()
@@ -138,7 +146,7 @@ impl World {
 
     fn hang_up(&mut self, n: u16, cause: Cause) {
         let Some(connection) = self.ready.remove(&n) else { return };
-        assert!(self.manager.remove(&peer(n), connection).is_some());
+        assert!(matches!(self.manager.remove(&peer(n), connection), Removal::Gone(_)));
         self.outcome(n, Outcome::Gone { cause }, cause);
     }
 
@@ -437,7 +445,7 @@ fn five_hundred_strangers_from_one_address_get_five_places() {
         if world.manager.check(Direction::Inbound, &peer(n), &there).is_ok() {
             let stranger =
                 PeerRecord { address: there.clone(), ..record(n, u64::from(n), Direction::Inbound, world.now) };
-            assert_eq!(world.manager.try_admit(stranger), Admission::Accepted);
+            assert_eq!(world.manager.try_admit(stranger, world.now), Admission::Accepted);
             world.outcome(n, Outcome::Ready { direction: Direction::Inbound }, Cause::Local);
             world.ready.insert(n, u64::from(n));
         }

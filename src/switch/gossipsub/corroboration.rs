@@ -1,8 +1,8 @@
 //! Who else sent a message: what `--relay corroborated` goes by. Pure: takes `now`.
 //!
 //! A message that passes every rule that can be checked, and is merely unverifiable, may be forwarded when enough
-//! peers on distinct networks sent it within the mesh-delivery window. The table counts networks, so that copies of one
-//! peer, or of many on one network, count once.
+//! peers on distinct networks sent it within the mesh-delivery window. Copies of one peer, over however many networks,
+//! count once, and so do those of many peers on one network.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -24,18 +24,38 @@ const LATEST: Duration = Duration::from_millis(3_300);
 /// Networks that are told apart for one message; `copies` cannot ask for more.
 pub(super) const MAX_COPIES: usize = 8;
 
-/// Messages in the table: a burst of 15 000 a second for 2 s and what is left of it, twice. 65 536 × about 270 bytes,
-/// in a table and two queues: 20 MiB at worst. Beyond it, messages are not corroborated.
+/// Messages in the table: a burst of 15 000 a second for 2 s and what is left of it, twice. 65 536 × about 350 bytes,
+/// in a table and two queues: 22 MiB at worst. Beyond it, messages are not corroborated.
 const MESSAGES: usize = 65_536;
 
+/// Who sent a copy, and from where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Witness {
+    network: Network,
+    /// Stands for the peer.
+    peer: u64,
+}
+
+impl Witness {
+    /// The peer at the far end of a connection.
+    pub(super) fn new(address: &Multiaddr, peer_id: &PeerId, key: &RandomState) -> Self {
+        Self { network: Network::of(address, peer_id, key), peer: key.hash_one(peer_id) }
+    }
+
+    /// Whether the two copies corroborate each other: of two peers, on two networks.
+    fn is_apart_from(self, other: Self) -> bool {
+        self.network != other.network && self.peer != other.peer
+    }
+}
+
 /// Where a copy came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Network(u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Network(u64);
 
 impl Network {
     /// The /24 or /48 of an address; the peer itself on loopback and in memory; one and the same for every address that
     /// shows no IP.
-    pub(super) fn of(address: &Multiaddr, peer_id: &PeerId, key: &RandomState) -> Self {
+    fn of(address: &Multiaddr, peer_id: &PeerId, key: &RandomState) -> Self {
         const V4: u64 = 1 << 60;
         const V6: u64 = 2 << 60;
         const PEER: u64 = 3 << 60;
@@ -68,7 +88,7 @@ pub(super) struct Outcome {
     pub(super) peer_id: PeerId,
     /// Whether it is to be forwarded.
     pub(super) relayed: bool,
-    /// On how many networks it was seen.
+    /// On how many networks distinct peers had it.
     pub(super) networks: usize,
 }
 
@@ -76,7 +96,7 @@ pub(super) struct Outcome {
 struct Entry {
     topic: GossipTopic,
     first: Instant,
-    networks: [Network; MAX_COPIES],
+    witnesses: [Witness; MAX_COPIES],
     count: u8,
     /// Who sent the first copy, once the message waits for others.
     waiting: Option<PeerId>,
@@ -108,23 +128,24 @@ impl Corroboration {
     }
 
     /// The first copy of a message.
-    pub(super) fn note_first(&mut self, id: MessageId, topic: GossipTopic, network: Network, now: Instant) {
+    pub(super) fn note_first(&mut self, id: MessageId, topic: GossipTopic, witness: Witness, now: Instant) {
         if self.open.len() + self.late.len() >= MESSAGES {
             return;
         }
-        let entry = Entry { topic, first: now, networks: [network; MAX_COPIES], count: 1, waiting: None };
+        let entry = Entry { topic, first: now, witnesses: [witness; MAX_COPIES], count: 1, waiting: None };
         self.entries.insert(id, entry);
         self.open.push_back((now, id));
     }
 
     /// A further copy. Returns how it ended if the message waited for just this one.
-    pub(super) fn note_again(&mut self, id: MessageId, network: Network, now: Instant) -> Option<Outcome> {
+    pub(super) fn note_again(&mut self, id: MessageId, witness: Witness, now: Instant) -> Option<Outcome> {
         let entry = self.entries.get_mut(&id)?;
-        let known = entry.networks.get(..usize::from(entry.count))?;
-        if known.contains(&network) || now.duration_since(entry.first) > WINDOW {
+        let known = entry.witnesses.get(..usize::from(entry.count))?;
+        let is_new = known.iter().all(|other| witness.is_apart_from(*other));
+        if !is_new || now.duration_since(entry.first) > WINDOW {
             return None;
         }
-        *entry.networks.get_mut(usize::from(entry.count))? = network;
+        *entry.witnesses.get_mut(usize::from(entry.count))? = witness;
         entry.count += 1;
         let outcome = entry.outcome(id, entry.waiting?, self.copies);
         outcome.relayed.then(|| {
@@ -195,9 +216,8 @@ mod tests {
         "/eth2/8c9f62fe/beacon_attestation_1/ssz_snappy".parse().unwrap()
     }
 
-    fn network(address: &str) -> Network {
-        // peers on loopback would differ
-        Network::of(&address.parse().unwrap(), &PeerId::random(), &RandomState::new())
+    fn network(address: &str) -> Witness {
+        Witness::new(&address.parse().unwrap(), &PeerId::random(), &RandomState::new())
     }
 
     fn waiting(copies: usize, now: Instant) -> (Corroboration, PeerId) {
@@ -230,6 +250,20 @@ mod tests {
         for copy in 0..1_000 {
             let address = format!("/ip4/192.0.2.{}/tcp/{copy}", copy % 256);
             assert_eq!(table.note_again(ID, network(&address), now), None);
+        }
+        let outcome = Outcome { message_id: ID, topic: topic(), peer_id, relayed: false, networks: 1 };
+        assert_eq!(table.expire(now + WINDOW + Duration::from_millis(1)), [outcome]);
+    }
+
+    #[test]
+    fn one_peer_never_suffices_over_however_many_networks_it_connects() {
+        let (now, key, peer_id) = (Instant::now(), RandomState::new(), PeerId::random());
+        let over = |third: u8| Witness::new(&format!("/ip4/192.0.{third}.1/tcp/1").parse().unwrap(), &peer_id, &key);
+        let mut table = Corroboration::new(2);
+        table.note_first(ID, topic(), over(0), now);
+        assert_eq!(table.ask(ID, peer_id, now), Asked::Waiting);
+        for third in 1..=255 {
+            assert_eq!(table.note_again(ID, over(third), now), None);
         }
         let outcome = Outcome { message_id: ID, topic: topic(), peer_id, relayed: false, networks: 1 };
         assert_eq!(table.expire(now + WINDOW + Duration::from_millis(1)), [outcome]);

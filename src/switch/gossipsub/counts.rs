@@ -22,6 +22,8 @@ pub struct GossipCounts {
     pub events_dropped: u64,
     /// Control messages that were taken out for ids of a wrong length.
     pub bad_control: u64,
+    /// Copies on topics that are not joined: what was under way when they were left, or nonsense.
+    pub not_joined: u64,
 }
 
 /// Counts of one kind of topic, over all its subnets and digests.
@@ -37,6 +39,12 @@ pub struct KindCounts {
     pub overflow: u64,
     /// Copies that were no snappy within the topic's bound.
     pub undecodable: u64,
+    /// Copies that broke `StrictNoSign`.
+    pub signed: u64,
+    /// Copies that were invalid in one of these ways on a topic whose digest is over: nobody pays for them.
+    pub outdated: u64,
+    /// Messages that were merely unverifiable and were forwarded because others had them too.
+    pub corroborated: u64,
     /// Topics that are subscribed to, now.
     pub topics: usize,
     /// Peers in the meshes of these, now; a peer counts in every mesh.
@@ -55,6 +63,7 @@ impl GossipCounts {
             late_verdicts: 0,
             events_dropped: 0,
             bad_control: 0,
+            not_joined: 0,
         }
     }
 

@@ -1,13 +1,12 @@
 //! What the router tells besides messages.
 
-use super::snappy::SnappyError;
 use crate::types::{GossipTopic, MessageId, PeerId};
 
 /// What happened in the router.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RouterEvent {
-    /// A message could not be read and was rejected in the router.
-    Undecodable {
+    /// A message was rejected in the router.
+    Invalid {
         /// Who sent it.
         peer_id: PeerId,
         /// Where.
@@ -15,7 +14,7 @@ pub enum RouterEvent {
         /// Its id, over the data as received.
         message_id: MessageId,
         /// Why.
-        reason: Undecodable,
+        reason: Invalid,
         /// Its size, compressed.
         wire_bytes: usize,
     },
@@ -28,10 +27,11 @@ pub enum RouterEvent {
         topic: GossipTopic,
         /// Whether it was forwarded.
         relayed: bool,
-        /// On how many networks it was seen, at most 8.
+        /// On how many networks distinct peers had it, at most 8.
         networks: usize,
     },
-    /// A peer's score fell so low that it is not listened to any more. Told once, until the score recovers.
+    /// A peer's score fell so low that it is not listened to any more. Told at once, and again every 3 s while it stays
+    /// connected.
     ScoreTooLow {
         /// Whose.
         peer_id: PeerId,
@@ -45,38 +45,15 @@ pub enum RouterEvent {
         /// Messages that were dropped since the last heartbeat.
         dropped: usize,
     },
-    /// A peer speaks no gossipsub.
-    NotSupported {
-        /// Who.
-        peer_id: PeerId,
-    },
 }
 
-/// Why a message could not be read.
+/// Why a message is invalid, whatever its topic carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Undecodable {
+pub enum Invalid {
     /// It is or declares more bytes than the topic allows.
     TooLarge,
     /// It is no raw snappy.
     BadSnappy,
-}
-
-impl Undecodable {
-    /// The stable label, `snake_case`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TooLarge => "too_large",
-            Self::BadSnappy => "bad_snappy",
-        }
-    }
-}
-
-impl From<SnappyError> for Undecodable {
-    fn from(error: SnappyError) -> Self {
-        match error {
-            SnappyError::TooLarge => Self::TooLarge,
-            SnappyError::Invalid => Self::BadSnappy,
-        }
-    }
+    /// It has a signature, a sequence number, an author or a key, which `StrictNoSign` forbids.
+    Signed,
 }

@@ -32,6 +32,11 @@ pub struct TopicSubscription {
     pub score: TopicScore,
     /// Whether messages that are merely unverifiable may be forwarded when others send them too.
     pub corroborable: bool,
+    /// Whether the topic's digest is no longer in force: nobody pays for invalid messages then. Joining a topic again
+    /// changes it.
+    ///
+    /// [spec v1.6.0, transitioning the gossip](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/altair/p2p-interface.md#transitioning-the-gossip)
+    pub outdated: bool,
 }
 
 /// A message that is on its way.
@@ -39,7 +44,10 @@ pub struct TopicSubscription {
 pub struct Published {
     /// Its id.
     pub message_id: MessageId,
-    /// How many peers it was queued for.
+    /// How many peers it was to be queued for, counted just before: all of the mesh and as many others as bring it to D,
+    /// of those that are subscribed and in good standing. An estimate from above: libp2p's router does not say for
+    /// how many the queue was full, and a peer that has the message already is among them. That any of them
+    /// forwards it is not known.
     pub peers: usize,
 }
 
@@ -52,7 +60,8 @@ pub enum PublishError {
     /// Nobody that we are connected to is subscribed to the topic and in good standing.
     #[error("no peer is subscribed to the topic")]
     NoPeers,
-    /// Every peer that it would have gone to is behind.
+    /// Every peer that it would have gone to is behind. It is advertised to peers all the same for two seconds, and
+    /// publishing it again is a [`Self::Duplicate`].
     #[error("the queues of all {peers} peers are full")]
     QueuesFull {
         /// How many.

@@ -7,87 +7,115 @@
 use std::collections::VecDeque;
 
 use libp2p::gossipsub::{self, MessageAcceptance, RawMessage, ValidationError};
-use libp2p::swarm::ConnectionId;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
-use super::corroboration::Network;
+use super::corroboration::Witness;
 use super::fingerprints::Fingerprint;
 use super::message_id::{Payload, message_id};
 use super::params::FRESH;
 use super::seen::{Sighting, Standing};
-use super::snappy::SnappyError;
-use super::{GossipMessage, JoinedTopic, PendingVerdict, Router, RouterEvent, snappy};
+use super::{GossipMessage, HeldBytes, Invalid, JoinedTopic, PendingVerdict, Router, RouterEvent, snappy};
 use crate::types::{GossipTopic, MessageId, PeerId};
 
-/// A new message that libp2p's router was given.
+/// A new message on its way through libp2p's router.
 #[derive(Debug)]
 pub(super) struct Arrival {
     id: MessageId,
     topic: GossipTopic,
     fingerprint: Fingerprint,
-    wire_bytes: usize,
+    pub(super) wire_bytes: usize,
     arrived: Instant,
+    /// Its share of the bytes that may wait to be judged; without one there was no room, and its SSZ is gone.
+    share: Option<OwnedSemaphorePermit>,
 }
 
 /// What is to become of a copy.
 enum Admission {
-    /// libp2p's router is to see it.
+    /// It is new: libp2p's router is to see it.
+    New,
+    /// It is not, and libp2p's router is to see it all the same.
     Pass,
     /// It is a further copy of this message, which waits for its verdict: libp2p's router is to see it if that matters.
     Wait(MessageId),
-    /// It is not.
+    /// Nobody is to see it.
     Drop,
     /// Its sender is to pay for it.
     Invalid,
+}
+
+/// What the messages of an RPC are, of which libp2p's router is to see any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inflow {
+    /// There are none.
+    Nothing,
+    /// All are new.
+    New,
+    /// There is one, a further copy of this message, which waits for its verdict.
+    Copy(MessageId),
+    /// Anything else.
+    Mixed,
+}
+
+impl Inflow {
+    const fn and(self, next: Self) -> Self {
+        match (self, next) {
+            (Self::Nothing, other) => other,
+            (Self::New, Self::New) => Self::New,
+            _ => Self::Mixed,
+        }
+    }
 }
 
 /// Where a copy came from.
 #[derive(Clone, Copy)]
 struct Source {
     peer_id: PeerId,
-    network: Network,
+    witness: Witness,
 }
 
 impl Router {
-    /// Leaves in `messages` what libp2p's router is to see, and lays payloads and ids ready for it. Returns the id if that
-    /// is nothing but one further copy of a message that waits for its verdict.
+    /// Leaves in `messages` what libp2p's router is to see, and notes what the RPC brought.
+    /// `witness` is whoever sent it; nobody for one who is not listened to.
     pub(super) fn admit_all(
         &mut self,
         peer_id: PeerId,
-        connection_id: ConnectionId,
+        witness: Option<Witness>,
         messages: &mut Vec<RawMessage>,
         invalid: &mut Vec<(RawMessage, ValidationError)>,
-    ) -> Option<MessageId> {
-        if messages.is_empty() {
-            return None;
-        }
-        let network = self.networks.get(&connection_id).copied().filter(|_| !self.low.contains(&peer_id));
-        let Some(network) = network else {
-            // a peer that is not listened to
+    ) -> Inflow {
+        let Some(witness) = witness else {
             messages.clear();
-            return None;
+            invalid.clear();
+            return Inflow::Nothing;
         };
-        let (source, now) = (Source { peer_id, network }, Instant::now());
-        let mut waiting = None;
-        messages.retain_mut(|raw| match self.admit(raw, source, now) {
-            Admission::Pass => true,
-            Admission::Wait(id) => {
-                waiting = Some(id);
-                true
-            }
-            Admission::Drop => false,
-            Admission::Invalid => {
-                let raw = RawMessage { data: std::mem::take(&mut raw.data), ..raw.clone() };
-                invalid.push((raw, ValidationError::TransformFailed));
-                false
-            }
+        invalid.retain(|(raw, error)| self.blames(peer_id, raw, invalid_reason(*error)));
+        let (source, now) = (Source { peer_id, witness }, Instant::now());
+        let mut inflow = Inflow::Nothing;
+        messages.retain_mut(|raw| {
+            let next = match self.admit(raw, source, now) {
+                Admission::New => Inflow::New,
+                Admission::Pass => Inflow::Mixed,
+                Admission::Wait(id) => Inflow::Copy(id),
+                Admission::Drop => return false,
+                Admission::Invalid => {
+                    let raw = RawMessage { data: std::mem::take(&mut raw.data), ..raw.clone() };
+                    invalid.push((raw, ValidationError::TransformFailed));
+                    return false;
+                }
+            };
+            inflow = inflow.and(next);
+            true
         });
-        waiting.filter(|_| messages.len() == 1 && invalid.is_empty())
+        inflow
     }
 
     fn admit(&mut self, raw: &mut RawMessage, source: Source, now: Instant) -> Admission {
-        let Some(&joined) = self.book.get(&raw.topic) else { return Admission::Drop };
+        let Some(&joined) = self.book.get(&raw.topic) else {
+            self.counts.not_joined += 1;
+            return Admission::Drop;
+        };
         let counts = self.counts.of_mut(joined.topic.name.kind());
         counts.bytes += raw.data.len() as u64;
 
@@ -97,12 +125,10 @@ impl Router {
         {
             return admission;
         }
-        let ssz = match snappy::decompress(&raw.data, joined.max_ssz_bytes) {
+        let ssz = match read(raw, joined.max_ssz_bytes) {
             Ok(ssz) => ssz,
-            Err(error) => {
-                self.on_undecodable(&joined, raw, source.peer_id, error);
-                return Admission::Invalid;
-            }
+            Err(reason) if self.blames(source.peer_id, raw, reason) => return Admission::Invalid,
+            Err(_) => return Admission::Drop,
         };
         let id = message_id(joined.rule, raw.topic.as_str(), Payload::Decompressed(&ssz));
         if let Some(admission) = self.admit_again(id, &joined, raw, source, now) {
@@ -110,21 +136,38 @@ impl Router {
         }
         self.fingerprints.insert(fingerprint, id, now);
         if let Some(table) = self.corroboration.as_mut().filter(|_| joined.corroborable) {
-            table.note_first(id, joined.topic, source.network, now);
+            table.note_first(id, joined.topic, source.witness, now);
         }
         let wire_bytes = raw.data.len();
-        self.arrivals.push_back(Arrival { id, topic: joined.topic, fingerprint, wire_bytes, arrived: now });
-        self.laid.push_back((id, ssz));
-        Admission::Pass
+        let share = u32::try_from(ssz.len()).ok();
+        let share = share.and_then(|share| self.bytes.clone().try_acquire_many_owned(share).ok());
+        let ssz = if share.is_some() { ssz } else { Vec::new() };
+        let arrival = Arrival { id, topic: joined.topic, fingerprint, wire_bytes, arrived: now, share };
+        self.brought.arrivals.push(arrival);
+        self.brought.payloads.push((id, ssz));
+        Admission::New
     }
 
-    /// Counts and tells of a message that cannot be read.
-    fn on_undecodable(&mut self, joined: &JoinedTopic, raw: &RawMessage, peer_id: PeerId, error: SnappyError) {
+    /// Counts and tells of an invalid message; whether its sender is to pay for it.
+    fn blames(&mut self, peer_id: PeerId, raw: &RawMessage, reason: Invalid) -> bool {
+        let Some(&joined) = self.book.get(&raw.topic) else {
+            self.counts.not_joined += 1;
+            return false;
+        };
         let topic = joined.topic;
-        self.counts.of_mut(topic.name.kind()).undecodable += 1;
+        let counts = self.counts.of_mut(topic.name.kind());
+        if joined.outdated {
+            counts.outdated += 1;
+            return false;
+        }
+        match reason {
+            Invalid::TooLarge | Invalid::BadSnappy => counts.undecodable += 1,
+            Invalid::Signed => counts.signed += 1,
+        }
         let message_id = message_id(joined.rule, raw.topic.as_str(), Payload::AsReceived(&raw.data));
         let wire_bytes = raw.data.len();
-        self.tell(RouterEvent::Undecodable { peer_id, topic, message_id, reason: error.into(), wire_bytes });
+        self.tell(RouterEvent::Invalid { peer_id, topic, message_id, reason, wire_bytes });
+        true
     }
 
     /// What becomes of a further copy; `None` when it is the first, which is remembered then.
@@ -140,7 +183,7 @@ impl Router {
         self.counts.of_mut(joined.topic.name.kind()).duplicates += 1;
         if standing == Standing::Pending {
             let table = self.corroboration.as_mut();
-            self.decided.extend(table.and_then(|table| table.note_again(id, source.network, now)));
+            self.decided.extend(table.and_then(|table| table.note_again(id, source.witness, now)));
         }
         match standing {
             Standing::Settled if age < FRESH => Some(Admission::Drop),
@@ -148,7 +191,7 @@ impl Router {
             // as delivered now, and comes out as a message that did not arrive
             Standing::Settled | Standing::Pending | Standing::Rejected => {
                 raw.data = Vec::new();
-                self.laid.push_back((id, Vec::new()));
+                self.brought.payloads.push((id, Vec::new()));
                 Some(if standing == Standing::Pending { Admission::Wait(id) } else { Admission::Pass })
             }
         }
@@ -165,10 +208,10 @@ impl Router {
         }
     }
 
-    /// A message that is new to libp2p's router, too: to the judges.
+    /// A message that is new to libp2p's router, too: for the judges.
     pub(super) fn on_message(&mut self, peer_id: PeerId, inner_id: &gossipsub::MessageId, ssz: Vec<u8>) {
         let arrival = take_arrival(&mut self.arrivals, inner_id);
-        let Some(Arrival { id, topic, wire_bytes, arrived, .. }) = arrival else {
+        let Some(Arrival { id, topic, wire_bytes, arrived, share, .. }) = arrival else {
             // an old one, without its payload
             self.inner.report_message_validation_result(inner_id, &peer_id, MessageAcceptance::Ignore);
             return;
@@ -176,19 +219,44 @@ impl Router {
         let counts = self.counts.of_mut(topic.name.kind());
         counts.unique += 1;
         let place = self.reports_in.clone().try_reserve_owned().ok();
-        let share = u32::try_from(ssz.len()).ok();
-        let share = share.and_then(|share| self.bytes.clone().try_acquire_many_owned(share).ok());
-        let Some((place, bytes)) = place.zip(share) else {
+        let Some((place, share)) = place.zip(share) else {
             counts.overflow += 1;
             self.conclude(id, peer_id, MessageAcceptance::Ignore);
             return;
         };
         let verdict = PendingVerdict::new(id, peer_id, place);
-        let message = GossipMessage { topic, peer_id, ssz, wire_bytes, arrived, verdict, _bytes: bytes };
-        if let Err(TrySendError::Full(message) | TrySendError::Closed(message)) = self.messages.try_send(message) {
-            counts.overflow += 1;
-            message.verdict.report(super::Acceptance::Ignore);
+        let ssz = HeldBytes::new(ssz, share);
+        self.for_judges.push(GossipMessage { topic, peer_id, ssz, wire_bytes, arrived, verdict });
+    }
+
+    /// Hands the judges what has gathered for them.
+    pub(super) fn hand_over(&mut self) {
+        for message in self.for_judges.drain(..) {
+            if let Err(TrySendError::Full(message) | TrySendError::Closed(message)) = self.messages.try_send(message) {
+                self.counts.of_mut(message.topic.name.kind()).overflow += 1;
+                message.verdict.report(super::Acceptance::Ignore);
+            }
         }
+    }
+}
+
+/// The SSZ of a message. libp2p has looked at the other fields that `StrictNoSign` forbids.
+fn read(raw: &RawMessage, max: usize) -> Result<Vec<u8>, Invalid> {
+    if raw.key.is_some() { Err(Invalid::Signed) } else { snappy::decompress(&raw.data, max) }
+}
+
+/// What libp2p found fault with.
+const fn invalid_reason(error: ValidationError) -> Invalid {
+    match error {
+        ValidationError::TransformFailed => Invalid::BadSnappy,
+        ValidationError::MessageSizeTooLargeForTopic => Invalid::TooLarge,
+        ValidationError::InvalidSignature
+        | ValidationError::EmptySequenceNumber
+        | ValidationError::InvalidSequenceNumber
+        | ValidationError::InvalidPeerId
+        | ValidationError::SignaturePresent
+        | ValidationError::SequenceNumberPresent
+        | ValidationError::MessageSourcePresent => Invalid::Signed,
     }
 }
 

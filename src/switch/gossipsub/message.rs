@@ -4,6 +4,8 @@
 //! its [`PendingVerdict`], and a verdict has its place in the channel reserved before the message leaves the router:
 //! a verdict cannot be lost, given twice or kept waiting.
 
+use std::ops::Deref;
+
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::time::Instant;
@@ -18,15 +20,44 @@ pub struct GossipMessage {
     /// Who sent it to us first.
     pub peer_id: PeerId,
     /// SSZ, within the size bounds of its topic.
-    pub ssz: Vec<u8>,
+    pub ssz: HeldBytes,
     /// Bytes of the compressed message.
     pub wire_bytes: usize,
     /// When the router read it.
     pub arrived: Instant,
     /// Owed to the router.
     pub verdict: PendingVerdict,
-    /// Its share of the bytes that may wait to be judged, given back when the message is dropped.
-    pub(super) _bytes: OwnedSemaphorePermit,
+}
+
+/// Bytes of a message with their share of those that may wait, all messages together: wherever they go, they count until
+/// they are dropped.
+#[derive(Debug)]
+pub struct HeldBytes {
+    bytes: Vec<u8>,
+    /// After the bytes: dropped after them.
+    _share: OwnedSemaphorePermit,
+}
+
+impl HeldBytes {
+    /// The share is as large as the bytes, or larger.
+    #[must_use]
+    pub const fn new(bytes: Vec<u8>, share: OwnedSemaphorePermit) -> Self {
+        Self { bytes, _share: share }
+    }
+}
+
+impl Deref for HeldBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl<T: AsRef<[u8]>> PartialEq<T> for HeldBytes {
+    fn eq(&self, other: &T) -> bool {
+        self.bytes == other.as_ref()
+    }
 }
 
 /// What the router is to do with a message.
@@ -92,6 +123,33 @@ impl PendingVerdict {
 impl Drop for PendingVerdict {
     fn drop(&mut self) {
         self.send(Acceptance::Ignore, true);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Makes messages for the tests of those who judge.
+
+    use std::sync::Arc;
+
+    use tokio::sync::{Semaphore, mpsc};
+
+    use super::*;
+
+    /// A message that arrived, with its share of `waiting`, which must have as many left; nobody hears its verdict.
+    pub(crate) fn message(
+        topic: GossipTopic,
+        message_id: MessageId,
+        ssz: Vec<u8>,
+        arrived: Instant,
+        waiting: &Arc<Semaphore>,
+    ) -> GossipMessage {
+        let (reports, _nobody) = mpsc::channel(1);
+        let place = reports.try_reserve_owned().unwrap();
+        let share = waiting.clone().try_acquire_many_owned(u32::try_from(ssz.len()).unwrap()).unwrap();
+        let (peer_id, wire_bytes) = (PeerId::random(), ssz.len());
+        let verdict = PendingVerdict::new(message_id, peer_id, place);
+        GossipMessage { topic, peer_id, ssz: HeldBytes::new(ssz, share), wire_bytes, arrived, verdict }
     }
 }
 

@@ -27,6 +27,7 @@ mod prepared;
 mod score;
 mod seen;
 mod snappy;
+mod staged;
 #[cfg(test)]
 mod tests;
 
@@ -48,24 +49,27 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tracing::warn;
 
 pub use counts::{GossipCounts, KindCounts};
-pub use event::{RouterEvent, Undecodable};
+pub use event::{Invalid, RouterEvent};
 pub(super) use handle::RouterHandle;
 pub use handle::{PublishError, Published, TopicSubscription};
-pub use message::{Acceptance, GossipMessage, PendingVerdict};
+#[cfg(test)]
+pub(crate) use message::testing;
+pub use message::{Acceptance, GossipMessage, HeldBytes, PendingVerdict};
 pub use score::{TOTAL_WEIGHT, TopicScore};
 
 use crate::types::{ForkDigest, GossipTopic, MessageId, Multiaddr, PeerId};
-use corroboration::{Asked, Corroboration, Network, Outcome};
+use corroboration::{Asked, Corroboration, Outcome, Witness};
 use filter::Filter;
 use fingerprints::Fingerprints;
 use handle::{COMMANDS, Outgoing, RouterCommand, id_rule};
 use held::{Held, HeldCopy};
-use inbound::Arrival;
+use inbound::{Arrival, Inflow};
 use message::Report;
 use message_id::IdRule;
 use prepared::{Prepared, inner_id};
 use score::ScoreClock;
 use seen::{SeenCache, Sighting, Standing};
+use staged::{Batch, Brought, Staged};
 
 /// Messages that may wait for their verdict, and the verdicts that may wait for the router; beyond it a message is
 /// **dropped and counted**: an IGNORE. 32 768 × about 350 bytes = 11 MiB besides the messages' own bytes.
@@ -140,6 +144,7 @@ struct JoinedTopic {
     rule: IdRule,
     max_ssz_bytes: usize,
     corroborable: bool,
+    outdated: bool,
     /// Stands for the topic in fingerprints; never used twice.
     serial: u32,
 }
@@ -152,19 +157,22 @@ pub(super) struct Router {
     score_clock: ScoreClock,
     book: HashMap<TopicHash, JoinedTopic>,
     next_serial: u32,
-    /// Every connection, with where its peer is.
-    networks: HashMap<ConnectionId, Network>,
-    network_key: RandomState,
-    /// Connected peers that are not listened to, and were reported.
+    /// Every connection, with who is at its far end.
+    witnesses: HashMap<ConnectionId, Witness>,
+    witness_key: RandomState,
+    /// Connected peers that are not listened to.
     low: HashSet<PeerId>,
     seen: SeenCache,
     fingerprints: Fingerprints,
     corroboration: Option<Corroboration>,
     held: Held,
+    /// By the RPC that is being looked at. Empty between calls; kept for its memory.
+    brought: Brought,
+    staged: Staged,
     /// New messages that libp2p's router was given and has not brought out yet.
     arrivals: VecDeque<Arrival>,
-    /// Empty between calls; kept for its memory.
-    laid: VecDeque<(MessageId, Vec<u8>)>,
+    /// What it has brought out in this poll.
+    for_judges: Vec<GossipMessage>,
     /// Corroborations that the copies of one call decided, at most one a copy. They wait until libp2p's router has noted
     /// who sent those copies: it does not forward to a sender. Empty between calls.
     decided: Vec<Outcome>,
@@ -203,8 +211,8 @@ impl Router {
             score_clock,
             book: HashMap::new(),
             next_serial: 0,
-            networks: HashMap::new(),
-            network_key: RandomState::new(),
+            witnesses: HashMap::new(),
+            witness_key: RandomState::new(),
             low: HashSet::new(),
             seen: SeenCache::new(now),
             fingerprints: Fingerprints::new(now),
@@ -213,8 +221,10 @@ impl Router {
                 RelayPolicy::Corroborated { copies } => Some(Corroboration::new(copies)),
             },
             held: Held::default(),
+            brought: Brought::default(),
+            staged: Staged::default(),
             arrivals: VecDeque::new(),
-            laid: VecDeque::new(),
+            for_judges: Vec::new(),
             decided: Vec::new(),
             commands,
             reports_in,
@@ -232,6 +242,7 @@ impl Router {
     }
 
     fn on_command(&mut self, command: RouterCommand) {
+        self.flush();
         match command {
             RouterCommand::Subscribe(topics) => topics.into_iter().for_each(|topic| self.subscribe(topic)),
             RouterCommand::Unsubscribe(topics) => topics.into_iter().for_each(|topic| self.unsubscribe(topic)),
@@ -247,7 +258,7 @@ impl Router {
     }
 
     fn subscribe(&mut self, subscription: TopicSubscription) {
-        let TopicSubscription { topic, max_ssz_bytes, score, corroborable } = subscription;
+        let TopicSubscription { topic, max_ssz_bytes, score, corroborable, outdated } = subscription;
         let Some(rule) = id_rule(&self.digests, topic.fork_digest) else {
             warn!(%topic, "topic of an unknown digest is not joined");
             return;
@@ -255,7 +266,7 @@ impl Router {
         let inner_topic = IdentTopic::new(topic.to_string());
         let serial = self.next_serial;
         self.next_serial += 1;
-        let joined = JoinedTopic { topic, rule, max_ssz_bytes, corroborable, serial };
+        let joined = JoinedTopic { topic, rule, max_ssz_bytes, corroborable, outdated, serial };
         self.book.insert(inner_topic.hash(), joined);
         let params = score::topic_params(score, self.score_clock);
         let scored = self.inner.set_topic_params(inner_topic.clone(), params).map_err(str::to_owned);
@@ -352,6 +363,7 @@ impl Router {
     fn on_corroboration(&mut self, outcome: Outcome) {
         let Outcome { message_id, topic, peer_id, relayed, networks } = outcome;
         let acceptance = if relayed { MessageAcceptance::Accept } else { MessageAcceptance::Ignore };
+        self.counts.of_mut(topic.name.kind()).corroborated += u64::from(relayed);
         self.conclude(message_id, peer_id, acceptance);
         self.tell(RouterEvent::Corroborated { message_id, topic, relayed, networks });
     }
@@ -365,39 +377,78 @@ impl Router {
         let standing = if rejected { Standing::Rejected } else { Standing::Settled };
         self.seen.settle(&message_id, standing);
         let copies = self.held.take(&message_id);
+        let senders: Vec<_> = copies.iter().map(|copy| copy.peer_id).chain([peer_id]).filter(|_| rejected).collect();
         if !matches!(acceptance, MessageAcceptance::Ignore) {
             copies.into_iter().for_each(|copy| self.release(message_id, copy));
         }
         let in_time = self.inner.report_message_validation_result(&inner_id(message_id), &peer_id, acceptance);
         self.counts.late_verdicts += u64::from(!in_time);
-        if rejected {
-            self.check_score(peer_id);
-        }
+        senders.into_iter().for_each(|peer_id| self.check_score(peer_id));
     }
 
     /// Gives a copy that was held to libp2p's router, unless its sender is gone.
     fn release(&mut self, message_id: MessageId, copy: HeldCopy) {
         let HeldCopy { peer_id, connection_id, event } = copy;
-        if self.networks.contains_key(&connection_id) {
-            // not `self.laid`: that may hold what comes before in the RPC that decided a corroboration
-            let mut laid = VecDeque::from([(message_id, Vec::new())]);
-            self.prepared.lay_inbound(&mut laid);
-            self.inner.on_connection_handler_event(peer_id, connection_id, event);
-            self.prepared.clear_inbound(&mut laid);
+        if self.witnesses.contains_key(&connection_id) {
+            let brought = Brought { payloads: vec![(message_id, Vec::new())], ..Brought::default() };
+            self.pass_on(connection_id, Batch { peer_id, event, brought });
         }
     }
 
-    /// Reports a peer whose score has fallen too low, once.
+    /// Gives libp2p's router everything that is staged.
+    fn flush(&mut self) {
+        for (connection_id, batch) in self.staged.take() {
+            self.pass_on(connection_id, batch);
+        }
+    }
+
+    /// Gives libp2p's router what a connection brought.
+    fn pass_on(&mut self, connection_id: ConnectionId, batch: Batch) {
+        let Batch { peer_id, event, brought } = batch;
+        let start = self.arrivals.len();
+        self.arrivals.extend(brought.arrivals);
+        self.prepared.lay_inbound(brought.payloads);
+        self.inner.on_connection_handler_event(peer_id, connection_id, event);
+        if self.prepared.clear_inbound() {
+            self.unsee(start);
+        }
+    }
+
+    /// Looks at what an RPC brings; whether libp2p's router is to see any of it, and how.
+    fn look_at(&mut self, peer_id: PeerId, connection_id: ConnectionId, event: &mut InnerEvent) -> Inflow {
+        let InnerEvent::Message { rpc, invalid_messages } = event else { return Inflow::Mixed };
+        let controls = rpc.control_msgs.len();
+        rpc.control_msgs.retain(control::ids_are_well_formed);
+        self.counts.bad_control += (controls - rpc.control_msgs.len()) as u64;
+        let witness = self.witnesses.get(&connection_id).copied().filter(|_| !self.low.contains(&peer_id));
+        let inflow = self.admit_all(peer_id, witness, &mut rpc.messages, invalid_messages);
+        let messages_alone = rpc.subscriptions.is_empty() && rpc.control_msgs.is_empty() && invalid_messages.is_empty();
+        if messages_alone { inflow } else { Inflow::Mixed }
+    }
+
+    /// Reports a peer whose score has just fallen too low.
     fn check_score(&mut self, peer_id: PeerId) {
-        let Some(score) = self.inner.peer_score(&peer_id) else { return };
-        if score >= score::GRAYLIST {
-            self.low.remove(&peer_id);
-        } else if self.inner.all_peers().any(|(known, _)| *known == peer_id)
+        if let Some(score) = self.low_score(peer_id)
             && self.low.insert(peer_id)
-            && !self.tell(RouterEvent::ScoreTooLow { peer_id, score })
         {
-            // it did not fit: again at the next sweep
-            self.low.remove(&peer_id);
+            self.tell(RouterEvent::ScoreTooLow { peer_id, score });
+        }
+    }
+
+    /// The score of a connected peer that is too low to listen to it.
+    fn low_score(&self, peer_id: PeerId) -> Option<f64> {
+        let score = self.inner.peer_score(&peer_id).filter(|score| *score < score::GRAYLIST)?;
+        self.inner.all_peers().any(|(known, _)| *known == peer_id).then_some(score)
+    }
+
+    /// Reports every peer whose score is too low, known or not: whoever should have left it may not have heard.
+    fn sweep_scores(&mut self) {
+        let scores =
+            self.inner.all_peers().filter_map(|(peer_id, _)| Some((*peer_id, self.inner.peer_score(peer_id)?)));
+        let low: Vec<_> = scores.filter(|(_, score)| *score < score::GRAYLIST).collect();
+        self.low = low.iter().map(|(peer_id, _)| *peer_id).collect();
+        for (peer_id, score) in low {
+            self.tell(RouterEvent::ScoreTooLow { peer_id, score });
         }
     }
 
@@ -412,18 +463,12 @@ impl Router {
         if self.ticks.is_multiple_of(TICKS_PER_SWEEP) {
             self.seen.prune(now);
             self.held.prune(now);
-            let peers: Vec<_> = self.inner.all_peers().map(|(peer_id, _)| *peer_id).collect();
-            for peer_id in peers {
-                self.check_score(peer_id);
-            }
+            self.sweep_scores();
         }
     }
 
-    /// Returns whether the event found room.
-    fn tell(&mut self, event: RouterEvent) -> bool {
-        let told = self.events.try_send(event).is_ok();
-        self.counts.events_dropped += u64::from(!told);
-        told
+    fn tell(&mut self, event: RouterEvent) {
+        self.counts.events_dropped += u64::from(self.events.try_send(event).is_err());
     }
 
     /// What libp2p's router brings out; what is left of it is for libp2p's metrics.
@@ -438,11 +483,10 @@ impl Router {
                 self.tell(RouterEvent::SlowPeer { peer_id, dropped });
                 None
             }
-            gossipsub::Event::GossipsubNotSupported { peer_id } => {
-                self.tell(RouterEvent::NotSupported { peer_id });
-                None
-            }
-            event @ (gossipsub::Event::Subscribed { .. } | gossipsub::Event::Unsubscribed { .. }) => Some(event),
+            event @ (gossipsub::Event::Subscribed { .. }
+            | gossipsub::Event::Unsubscribed { .. }
+            // never, since a stream is taken to be agreed on before its peer has answered
+            | gossipsub::Event::GossipsubNotSupported { .. }) => Some(event),
         }
     }
 
@@ -503,11 +547,12 @@ impl NetworkBehaviour for Router {
         match event {
             FromSwarm::ConnectionEstablished(connection) => {
                 let address = connection.endpoint.get_remote_address();
-                let network = Network::of(address, &connection.peer_id, &self.network_key);
-                self.networks.insert(connection.connection_id, network);
+                let witness = Witness::new(address, &connection.peer_id, &self.witness_key);
+                self.witnesses.insert(connection.connection_id, witness);
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, remaining_established, .. }) => {
-                self.networks.remove(&connection_id);
+                self.flush();
+                self.witnesses.remove(&connection_id);
                 if remaining_established == 0 {
                     self.low.remove(&peer_id);
                 }
@@ -523,34 +568,31 @@ impl NetworkBehaviour for Router {
         connection_id: ConnectionId,
         mut event: THandlerOutEvent<Self>,
     ) {
-        let start = self.arrivals.len();
-        let mut waiting = None;
-        if let InnerEvent::Message { rpc, invalid_messages } = &mut event {
-            let controls = rpc.control_msgs.len();
-            rpc.control_msgs.retain(control::ids_are_well_formed);
-            self.counts.bad_control += (controls - rpc.control_msgs.len()) as u64;
-            waiting = self.admit_all(peer_id, connection_id, &mut rpc.messages, invalid_messages);
-            waiting = waiting.filter(|_| rpc.subscriptions.is_empty() && rpc.control_msgs.is_empty());
-            if rpc.messages.is_empty()
-                && rpc.subscriptions.is_empty()
-                && rpc.control_msgs.is_empty()
-                && invalid_messages.is_empty()
-            {
-                return;
+        let inflow = self.look_at(peer_id, connection_id, &mut event);
+        match inflow {
+            Inflow::Nothing => {}
+            Inflow::New => {
+                self.staged.add(peer_id, connection_id, event, &mut self.brought);
+                if self.staged.is_full() {
+                    self.flush();
+                }
             }
-        }
-        // the copy that decided a corroboration is noted at once: its outcome waits for nothing else
-        if let Some(id) = waiting.filter(|id| self.decided.is_empty() && self.held.has_room(id)) {
-            self.laid.clear();
-            self.held.hold(id, HeldCopy { peer_id, connection_id, event }, Instant::now());
-            return;
-        }
-        self.prepared.lay_inbound(&mut self.laid);
-        self.inner.on_connection_handler_event(peer_id, connection_id, event);
-        self.prepared.clear_inbound(&mut self.laid);
-        if !self.laid.is_empty() {
-            self.laid.clear();
-            self.unsee(start);
+            // the copy that decided a corroboration is noted at once: its outcome waits for nothing else
+            Inflow::Copy(id) if self.decided.is_empty() && self.held.has_room(&id) => {
+                self.brought.clear();
+                self.held.hold(id, HeldCopy { peer_id, connection_id, event }, Instant::now());
+            }
+            Inflow::Copy(_) | Inflow::Mixed => {
+                let blamed =
+                    matches!(&event, InnerEvent::Message { invalid_messages, .. } if !invalid_messages.is_empty());
+                // what came before goes before, or a copy could pass for the message
+                self.flush();
+                let brought = std::mem::take(&mut self.brought);
+                self.pass_on(connection_id, Batch { peer_id, event, brought });
+                if blamed {
+                    self.check_score(peer_id);
+                }
+            }
         }
         while let Some(outcome) = self.decided.pop() {
             self.on_corroboration(outcome);
@@ -565,12 +607,22 @@ impl NetworkBehaviour for Router {
         while self.tick.poll_tick(cx).is_ready() {
             self.on_tick();
         }
+        if self.staged.is_complete() {
+            self.flush();
+        } else {
+            // the swarm looks for more first; when it has found none, this is polled again
+            cx.waker().wake_by_ref();
+        }
         loop {
             match self.inner.poll(cx) {
                 Poll::Ready(ToSwarm::GenerateEvent(event)) => {
                     if let Some(event) = self.on_inner_event(event) {
                         return Poll::Ready(ToSwarm::GenerateEvent(event));
                     }
+                }
+                Poll::Pending => {
+                    self.hand_over();
+                    return Poll::Pending;
                 }
                 other => return other,
             }

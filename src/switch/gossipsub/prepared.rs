@@ -29,14 +29,18 @@ impl Prepared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lays the messages of an RPC ready; `messages` is left empty.
-    pub(super) fn lay_inbound(&self, messages: &mut VecDeque<(MessageId, Vec<u8>)>) {
-        std::mem::swap(&mut self.lock().inbound, messages);
+    /// Lays the messages of an RPC ready.
+    pub(super) fn lay_inbound(&self, messages: Vec<(MessageId, Vec<u8>)>) {
+        self.lock().inbound.extend(messages);
     }
 
-    /// Takes away what was not asked for: all or none, since a peer that is cut off is not listened to at all.
-    pub(super) fn clear_inbound(&self, unasked: &mut VecDeque<(MessageId, Vec<u8>)>) {
-        std::mem::swap(&mut self.lock().inbound, unasked);
+    /// Takes away what was not asked for, and whether there was any: all or none, since a peer that is cut off is not
+    /// listened to at all.
+    pub(super) fn clear_inbound(&self) -> bool {
+        let mut ready = self.lock();
+        let unasked = !ready.inbound.is_empty();
+        ready.inbound.clear();
+        unasked
     }
 
     /// Lays a message to publish ready: its id and its compressed form.

@@ -2,16 +2,7 @@
 //!
 //! The framed form of req/resp is `rpc`'s.
 
-/// Why data is no message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SnappyError {
-    /// Declares or is more than the topic allows.
-    #[error("larger than the topic allows")]
-    TooLarge,
-    /// No valid snappy.
-    #[error("no valid snappy")]
-    Invalid,
-}
+use super::event::Invalid;
 
 /// How much snappy can take for `len` bytes at most, bytes.
 ///
@@ -22,23 +13,23 @@ pub(super) const fn max_compressed_len(len: usize) -> usize {
 
 /// Decompresses what declares at most `max` bytes. Allocates exactly the declared length, and only when data of this
 /// length can hold that much: no element of the format makes more than 64 bytes of 3.
-pub(super) fn decompress(data: &[u8], max: usize) -> Result<Vec<u8>, SnappyError> {
+pub(super) fn decompress(data: &[u8], max: usize) -> Result<Vec<u8>, Invalid> {
     if data.is_empty() {
-        return Err(SnappyError::Invalid);
+        return Err(Invalid::BadSnappy);
     }
     if data.len() > max_compressed_len(max) {
-        return Err(SnappyError::TooLarge);
+        return Err(Invalid::TooLarge);
     }
-    let declared = snap::raw::decompress_len(data).map_err(|_| SnappyError::Invalid)?;
+    let declared = snap::raw::decompress_len(data).map_err(|_| Invalid::BadSnappy)?;
     if declared > max {
-        return Err(SnappyError::TooLarge);
+        return Err(Invalid::TooLarge);
     }
     if declared / 64 > data.len() / 3 + 1 {
-        return Err(SnappyError::Invalid);
+        return Err(Invalid::BadSnappy);
     }
     let mut ssz = vec![0; declared];
-    let written = snap::raw::Decoder::new().decompress(data, &mut ssz).map_err(|_| SnappyError::Invalid)?;
-    if written == declared { Ok(ssz) } else { Err(SnappyError::Invalid) }
+    let written = snap::raw::Decoder::new().decompress(data, &mut ssz).map_err(|_| Invalid::BadSnappy)?;
+    if written == declared { Ok(ssz) } else { Err(Invalid::BadSnappy) }
 }
 
 /// Compresses one message; `None` beyond 4 GiB.
@@ -58,20 +49,20 @@ mod tests {
     fn a_declared_length_above_the_bound_is_refused_although_the_data_is_valid() {
         let data = compress(&[7; MAX + 1]).unwrap();
         assert!(data.len() < MAX);
-        assert_eq!(decompress(&data, MAX), Err(SnappyError::TooLarge));
+        assert_eq!(decompress(&data, MAX), Err(Invalid::TooLarge));
         assert_eq!(decompress(&data, MAX + 1), Ok(vec![7; MAX + 1]));
     }
 
     #[test]
     fn a_declared_length_that_the_data_cannot_hold_is_refused() {
         // declares 4 GiB - 1, then 10 MiB, in a few bytes
-        assert_eq!(decompress(&[0xff, 0xff, 0xff, 0xff, 0x0f], usize::MAX / 2), Err(SnappyError::Invalid));
-        assert_eq!(decompress(&[0x80, 0x80, 0x80, 0x05, 0, 0], 10 << 20), Err(SnappyError::Invalid));
+        assert_eq!(decompress(&[0xff, 0xff, 0xff, 0xff, 0x0f], usize::MAX / 2), Err(Invalid::BadSnappy));
+        assert_eq!(decompress(&[0x80, 0x80, 0x80, 0x05, 0, 0], 10 << 20), Err(Invalid::BadSnappy));
     }
 
     #[test]
     fn more_data_than_the_bound_could_need_is_refused_unread() {
-        assert_eq!(decompress(&vec![0xff; max_compressed_len(MAX) + 1], MAX), Err(SnappyError::TooLarge));
+        assert_eq!(decompress(&vec![0xff; max_compressed_len(MAX) + 1], MAX), Err(Invalid::TooLarge));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::testnet::PATIENCE;
 pub(crate) struct Hostile {
     pub(crate) peer_id: PeerId,
     pub(crate) address: Multiaddr,
+    keypair: Keypair,
     ends: SwitchEnds,
     tasks: TaskGroup,
 }
@@ -80,18 +81,27 @@ impl Hostile {
 
     /// Speaks these protocols alone.
     pub(crate) async fn speaking(protocols: Vec<StreamProtocol>) -> Result<Self> {
-        let keypair = Keypair::generate_secp256k1();
+        Self::start_as(Keypair::generate_secp256k1(), protocols).await
+    }
+
+    /// The same peer, started again while this one has not ended.
+    pub(crate) async fn again(&self) -> Result<Self> {
+        Self::start_as(self.keypair.clone(), methods::protocol_ids().collect()).await
+    }
+
+    async fn start_as(keypair: Keypair, protocols: Vec<StreamProtocol>) -> Result<Self> {
         let peer_id = keypair.public().to_peer_id();
         let transports = TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux] };
         let (transport, muxers) = transport::build(&keypair, &transports)?;
         let limits = SwitchLimits { pending_inbound: 64, pending_outbound: 64, established: 64 };
         let gossip = RouterSettings::default();
-        let settings = SwitchSettings { keypair, transport, muxers, protocols, limits, metrics: None, gossip };
+        let settings =
+            SwitchSettings { keypair: keypair.clone(), transport, muxers, protocols, limits, metrics: None, gossip };
         let (mut switch, ends) = Switch::new(settings);
         let address = switch.listen("/ip4/127.0.0.1/tcp/0".parse()?, "--port").await?;
         let tasks = TaskGroup::new();
         tasks.spawn("hostile", switch.run(tasks.token().clone()));
-        Ok(Self { peer_id, address, ends, tasks })
+        Ok(Self { peer_id, address, keypair, ends, tasks })
     }
 
     pub(crate) fn multiaddr(&self) -> KnownPeer {
@@ -165,6 +175,13 @@ impl Hostile {
         let RawConnection { opener, peer_id, .. } = connection;
         let (timeouts, events) = (RpcTimeouts::default(), Events::default());
         Ok(call::<methods::Status>(opener, *peer_id, &script.status, &timeouts, &events).await?)
+    }
+
+    /// Pings over a connection.
+    pub(crate) async fn ping(&self, connection: &RawConnection) -> Result<u64> {
+        let RawConnection { opener, peer_id, .. } = connection;
+        let (timeouts, events) = (RpcTimeouts::default(), Events::default());
+        Ok(call::<methods::Ping>(opener, *peer_id, &7, &timeouts, &events).await?)
     }
 
     /// Asks over a connection for metadata, in the newest version.

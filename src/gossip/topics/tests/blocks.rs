@@ -142,6 +142,14 @@ fn topic(world: &World) -> GossipTopic {
 }
 
 #[test]
+fn the_network_says_how_many_blobs_a_block_of_deneb_has() {
+    for (max_blobs, blobs, expected) in [(6, 6, Ok(())), (6, 7, reject(RejectReason::TooManyBlobs)), (9, 7, Ok(()))] {
+        let world = World::with(ForkName::Deneb, |config| config.deneb_max_blobs = max_blobs);
+        assert_eq!(world.verdict(topic(&world), &deneb_block(SLOT, blobs), now()), expected, "{blobs} of {max_blobs}");
+    }
+}
+
+#[test]
 fn blocks_with_their_payload() {
     let world = World::at(ForkName::Capella);
     world.table(

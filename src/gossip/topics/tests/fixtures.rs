@@ -12,7 +12,8 @@ use serde_json::Value;
 use ssz::Decode;
 
 use crate::chain::{BlobParameters, ChainConfig, ForkParameters, ForkSchedule};
-use crate::gossip::{HeaderSeen, Judge, RejectReason, Verdict};
+use crate::gossip::headers::HeaderSeen;
+use crate::gossip::{Judge, RejectReason, Verdict};
 use crate::types::containers::gloas::SignedProposerPreferences;
 use crate::types::{Epoch, ForkDigest, ForkName, GossipTopic, Root, Slot, TopicKind, TopicName};
 
@@ -94,7 +95,7 @@ impl Fixture {
                 let topic = self.topic(slot, record.topic);
                 let passed = self.judge.judge(topic, &record.ssz, now_ms);
                 let passed = passed.unwrap_or_else(|verdict| panic!("{slot} {at} {}: {verdict}", record.topic));
-                self.judge.record(&passed, now_ms);
+                self.judge.admit(&passed, now_ms).unwrap();
                 let again = self.judge.judge(topic, &record.ssz, now_ms).map(drop);
                 assert!(matches!(again, Err(Verdict::Ignore(_))), "{slot} {at} {}: {again:?}", record.topic);
             }
@@ -123,6 +124,7 @@ fn config(value: &Value) -> ChainConfig {
         genesis_block_root: None,
         slot_duration: Duration::from_secs(value["seconds_per_slot"].as_u64().unwrap()),
         forks: value["forks"].as_array().unwrap().iter().map(parse).collect(),
+        deneb_max_blobs: 6,
         electra_max_blobs: 9,
         blob_schedule: value["blob_schedule"].as_array().unwrap().iter().map(blobs).collect(),
         bootnodes: Vec::new(),

@@ -1,7 +1,10 @@
 //! Messages and topics around a fork, and topics that do not exist.
 
+use ssz::Encode;
+
 use super::world::{EPOCH, NEXT_BLOBS, NEXT_FORK, World, ignore, ms, ms_before, now, reject};
-use crate::gossip::{IgnoreReason, RejectReason, row};
+use crate::gossip::topic::row;
+use crate::gossip::{IgnoreReason, RejectReason};
 use crate::types::containers::BlsSignature;
 use crate::types::containers::altair::SyncCommitteeMessage;
 use crate::types::containers::phase0::{SignedVoluntaryExit, VoluntaryExit};
@@ -65,6 +68,29 @@ fn before_a_fork_its_topics_are_ignored_and_after_it_the_old_ones_are_not() {
         ],
     );
     world.times(old, &exit(), &[(ms_before(first, 501), Ok(())), (ms(Slot(first.0 + 64), 0), Ok(()))]);
+}
+
+#[test]
+fn nothing_is_rejected_on_topics_of_a_digest_that_is_over() {
+    let world = World::at(ForkName::Fulu);
+    let name = TopicName::global(TopicKind::VoluntaryExit).unwrap();
+    let first = NEXT_BLOBS.start_slot();
+    let (old, new) = (world.topic_at(EPOCH, name), world.topic_at(NEXT_BLOBS, name));
+    let unknown = world.topic_at(EPOCH, TopicName::global(TopicKind::ExecutionPayloadBid).unwrap());
+    let mut early = exit();
+    early.message.epoch = Epoch(NEXT_BLOBS.0 + 100);
+    let verdict = |topic, ssz: &[u8], now_ms| world.judge.judge(topic, ssz, now_ms).map(drop);
+    for (topic, ssz, reason) in [
+        (old, vec![1; 3], RejectReason::BadSsz),
+        (old, early.as_ssz_bytes(), RejectReason::ExitInFuture),
+        (unknown, vec![1; 300], RejectReason::UnknownTopic),
+    ] {
+        assert_eq!(verdict(topic, &ssz, ms_before(first, 501)), reject(reason));
+        assert_eq!(verdict(topic, &ssz, ms_before(first, 500)), ignore(IgnoreReason::WrongFork));
+        assert_eq!(verdict(topic, &ssz, ms(first, 12_000)), ignore(IgnoreReason::WrongFork));
+    }
+    assert_eq!(verdict(new, &[1; 3], ms(first, 12_000)), reject(RejectReason::BadSsz));
+    world.passes(old, &exit(), ms(first, 12_000));
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn verdict(world: &World, kind: TopicKind, ssz: &[u8], now_ms: u64) -> Result<()
 
 fn accept(world: &World, kind: TopicKind, ssz: &[u8]) {
     let passed = world.judge.judge(world.topic(kind), ssz, now()).unwrap();
-    world.judge.record(&passed, now());
+    world.judge.admit(&passed, now()).unwrap();
 }
 
 #[test]

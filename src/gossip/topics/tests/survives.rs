@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::world::{SLOT, World, now};
-use crate::gossip::{RejectReason, Verdict, row};
+use crate::gossip::topic::row;
+use crate::gossip::{RejectReason, Verdict};
 use crate::types::{ForkName, GossipTopic, TopicKind, TopicName};
 
 fn topics(world: &World, fork: ForkName) -> Vec<GossipTopic> {

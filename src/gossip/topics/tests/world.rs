@@ -33,6 +33,11 @@ pub(super) struct World {
 impl World {
     /// `fork` since genesis, the one after it at [`NEXT_FORK`].
     pub(super) fn at(fork: ForkName) -> Self {
+        Self::with(fork, |_| {})
+    }
+
+    /// The same, with the configuration changed.
+    pub(super) fn with(fork: ForkName, change: impl FnOnce(&mut ChainConfig)) -> Self {
         let epoch = |name: ForkName| match (name as usize).checked_sub(fork as usize) {
             None | Some(0) => Some(Epoch(0)),
             Some(1) => Some(NEXT_FORK),
@@ -42,17 +47,19 @@ impl World {
             |name: ForkName| ForkParameters { version: ForkVersion([name as u8, 0, 0, 9]), epoch: epoch(name) };
         let blobs = |epoch, max_blobs| BlobParameters { epoch, max_blobs };
         let blob_schedule = vec![blobs(Epoch(0), MAX_BLOBS as u64), blobs(NEXT_BLOBS, 12)];
-        let config = ChainConfig {
+        let mut config = ChainConfig {
             name: "test".to_owned(),
             genesis_time: GENESIS_TIME,
             genesis_validators_root: Root([7; 32]),
             genesis_block_root: None,
             slot_duration: Duration::from_millis(SLOT_MS),
             forks: ForkName::ALL.into_iter().map(|name| (name, parameters(name))).collect(),
+            deneb_max_blobs: 6,
             electra_max_blobs: 9,
             blob_schedule: if fork >= ForkName::Fulu { blob_schedule } else { Vec::new() },
             bootnodes: Vec::new(),
         };
+        change(&mut config);
         config.validate().unwrap();
         let schedule = Arc::new(ForkSchedule::new(&config));
         Self { judge: Judge::new(&config, schedule.clone()), schedule, config }
@@ -87,7 +94,7 @@ impl World {
     /// The message passes, and is accepted.
     pub(super) fn accept(&self, topic: GossipTopic, message: &impl Encode, now_ms: u64) {
         let passed = self.pass(topic, message, now_ms);
-        self.judge.record(&passed, now_ms);
+        self.judge.admit(&passed, now_ms).unwrap();
     }
 
     pub(super) fn verdict(&self, topic: GossipTopic, message: &impl Encode, now_ms: u64) -> Result<(), Verdict> {
