@@ -71,7 +71,8 @@ pub struct Settlement<C> {
     pub keep: C,
     /// When to settle: now, or later when the other side decides.
     pub at: Instant,
-    /// Whether `keep` must first answer a ping, within [`SETTLE_PATIENCE`]: nothing was heard of it just now.
+    /// Whether `keep` must first answer a request, within [`SETTLE_PATIENCE`]: nothing was heard over it since the other
+    /// connection began.
     pub ask: bool,
 }
 
@@ -130,9 +131,9 @@ impl<C: Copy + Eq> Peers<C> {
     /// Both sides must close the same one without a word about it, although each sees them begin at times of its own.
     /// So the side with the lower peer id (order of the bytes) decides, at once; the other waits for [`SETTLE_AFTER`]
     /// and decides only if both are still up then. Whoever decides closes the younger connection: some clients
-    /// (Lodestar) send gossip over the first one alone, and none once that is closed. But the older one must answer a
-    /// ping first, else it is the one that goes: a peer that was killed and dials again is alive over the younger one
-    /// alone, which we may know seconds later.
+    /// (Lodestar) send gossip over the first one alone, and none once that is closed. But the older one must have answered
+    /// since the younger began, or answer a request now, else it is the one that goes: a peer that was killed and dials
+    /// again is alive over the younger one alone, which we may know seconds later.
     pub fn try_admit(&mut self, record: PeerRecord<C>, now: Instant) -> Admission<C> {
         let seat = Seat::of(record.known);
         self.try_seat(record, seat, now)
@@ -153,8 +154,9 @@ impl<C: Copy + Eq> Peers<C> {
                 self.recount();
                 Admission::Replaced(Settlement { keep, at, ask: false })
             } else {
+                let ask = peer.record.ready_at < record.connected_at;
                 peer.spare = Some(Box::new(record));
-                Admission::Spare(Settlement { keep: peer.record.connection, at, ask: true })
+                Admission::Spare(Settlement { keep: peer.record.connection, at, ask })
             };
         }
         if let Err(exceeded) = self.check(record.direction, &record.address, seat) {
@@ -325,7 +327,7 @@ impl<C: Copy + Eq> Peers<C> {
 /// side may take to decide and to be heard.
 pub const SETTLE_AFTER: Duration = Duration::from_secs(2);
 
-/// How long an older connection has to answer a ping, before the younger one takes its place: a slow round trip, and
+/// How long an older connection has to answer a request, before the younger one takes its place: a slow round trip, and
 /// time for a busy peer.
 pub const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -446,6 +448,17 @@ mod tests {
                 assert_eq!(peers.get(&peer(n)).unwrap().connection, 3);
             }
         }
+    }
+
+    #[test]
+    fn an_older_connection_that_answered_since_the_younger_began_is_not_asked() {
+        let (mut peers, now) = table();
+        let older = PeerRecord { ready_at: now + seconds(2), ..record(HIGH, 1, Direction::Outbound, now) };
+        assert_eq!(peers.try_admit(older, now + seconds(2)), Admission::Accepted);
+        let at = now + seconds(4);
+        let settlement = Settlement { keep: 1, at, ask: false };
+        let younger = record(HIGH, 2, Direction::Inbound, now + seconds(1));
+        assert_eq!(peers.try_admit(younger, at), Admission::Spare(settlement));
     }
 
     #[test]
