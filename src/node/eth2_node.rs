@@ -30,7 +30,7 @@ use crate::gossip::{Duties, Plan, Subscriptions};
 use crate::handshake::{CLOCK_TOLERANCE_SLOTS, Heard, LocalView, Rejection};
 use crate::peers::{
     Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, IpGroup, Outcome, PeerRecord,
-    Peers, Removal, Settlement, Source, Upkeep, UpkeepAction, Want,
+    Peers, Removal, Seat, Settlement, Source, Upkeep, UpkeepAction, Want,
 };
 use crate::rpc::Origin;
 use crate::store::sequence;
@@ -265,7 +265,7 @@ impl Eth2Node {
         }
         // a peer that is connected already is about to replace that connection, and needs no place
         let held = self.peers.get(&raw.peer_id).is_some();
-        if let Err(exceeded) = self.peers.check(Direction::Inbound, &raw.address, known || held) {
+        if let Err(exceeded) = self.peers.check(Direction::Inbound, &raw.address, Seat::of(known || held)) {
             return self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
         }
         let (peer_id, group) = (raw.peer_id, IpGroup::of(&raw.address));
@@ -437,11 +437,9 @@ impl Eth2Node {
     }
 
     fn on_no_place(&mut self, raw: RawConnection, exceeded: Exceeded) {
-        // a host that has its share keeps it for a while; a place of ours may be free soon
-        let cause = if exceeded == Exceeded::PerIp { Cause::Busy } else { Cause::Local };
-        let outcome = Outcome::Failed { direction: raw.direction, cause };
+        let outcome = Outcome::Failed { direction: raw.direction, cause: exceeded.cause() };
         self.queue.on_outcome(raw.peer_id, outcome, Instant::now(), &mut self.rng);
-        self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
+        self.turn_away(raw, exceeded.as_str(), Some(exceeded.goodbye()));
     }
 
     // --- second connections to a peer

@@ -16,7 +16,7 @@ pub use gossip::{
     ATTESTATION_SUBNETS, DATA_COLUMN_SUBNETS, GossipTopic, MessageId, SYNC_COMMITTEE_SUBNETS, TopicKind, TopicName,
     UnknownTopic,
 };
-pub use known_peer::{KnownPeer, KnownPeerError, enr_peer_id};
+pub use known_peer::{KnownPeer, KnownPeerError, enr_peer_id, peer_node_id};
 pub use libp2p::{Multiaddr, PeerId};
 pub use peer::{Client, Direction, Muxer, Transport};
 pub use wire::{Attnets, EnrForkId, GoodbyeReason, MetaData, StatusMessage, Syncnets};
