@@ -15,6 +15,7 @@ mod hearing;
 mod local;
 mod places;
 mod report;
+mod second;
 mod tell;
 
 pub use beacon_node::{BeaconNode, ConnectedNode, Ending, StartError};
