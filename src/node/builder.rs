@@ -28,7 +28,7 @@ use super::report::{REPORTS, Responder};
 use crate::chain::{ChainClock, ChainConfig, ChainHead, ForkSchedule};
 use crate::config::{DiscoveryConfig, GossipConfig, ListenConfig, PeersConfig, TransportConfig};
 use crate::discovery::{
-    BoundSockets, Discovery, DiscoverySettings, Discv5Discovery, EnrContent, EnrError, MemoryDirectory,
+    BoundSockets, Candidate, Discovery, DiscoverySettings, Discv5Discovery, EnrContent, EnrError, MemoryDirectory,
     MemoryDiscovery, Predicate, Reach, StartError as DiscoveryError, build_enr,
 };
 use crate::events::{Events, NodeEvent};
@@ -230,17 +230,9 @@ impl Eth2NodeBuilder {
         let responder = Arc::new(Responder::new(local.clone(), reports_sender, self.events.clone()));
         let server = RpcServer::new(responder, self.events.clone(), tasks.clone(), RpcLimits::default());
         let (candidates_sender, candidates) = mpsc::channel(CANDIDATES);
-        let (demand, demand_receiver) = watch::channel(true);
-        let predicate = Predicate { own_node_id: self.identity.node_id, reach: self.reach() };
-        let lookups = DiscoveryLoop {
-            discovery: discovery.clone(),
-            predicate,
-            local: local.clone(),
-            demand: demand_receiver,
-            candidates: candidates_sender,
-            events: self.events.clone(),
-            recent: Recent::default(),
-        };
+        let (demand, demanded) = watch::channel(true);
+        let lookups = self.lookups(discovery.clone(), local.clone(), demanded, candidates_sender);
+        let predicate = lookups.predicate;
         let token = || tasks.token().clone();
         if self.transports.quic {
             warm_up(tasks);
@@ -316,6 +308,18 @@ impl Eth2NodeBuilder {
             node.add_known_peer(peer, Source::KnownPeer);
         }
         Ok((node, NodeHandle { commands: command_sender, snapshot, plan, gossip }))
+    }
+
+    fn lookups(
+        &self,
+        discovery: Arc<dyn Discovery>,
+        local: Arc<LocalChain>,
+        demand: watch::Receiver<bool>,
+        candidates: mpsc::Sender<Candidate>,
+    ) -> DiscoveryLoop {
+        let predicate = Predicate { own_node_id: self.identity.node_id, reach: self.reach() };
+        let (events, recent) = (self.events.clone(), Recent::default());
+        DiscoveryLoop { discovery, predicate, local, demand, candidates, events, recent }
     }
 
     /// The operator's boot nodes, and the network's own unless the operator gave some.

@@ -49,12 +49,15 @@ pub(super) async fn settle(
     Some(Errand::Settled { peer_id, keep, lives })
 }
 
-/// Whether a ping is answered in time, be it with an error.
+/// Whether a Status request is answered in time, be it with an error.
+///
+/// Not a ping: peers answer two of those in 10 s, which the handshakes of the two connections have used, and may bar
+/// whoever sends a third. Of Status they answer five in 15 s.
 async fn is_answered(handshaker: &Handshaker, peer_id: PeerId, opener: &StreamOpener) -> bool {
     let Handshaker { local, events, .. } = handshaker;
-    let (seq_number, timeouts) = (local.metadata().seq_number, RpcTimeouts::default());
-    let ping = call::<methods::Ping>(opener, peer_id, &seq_number, &timeouts, events);
-    match timeout(SETTLE_PATIENCE, ping).await {
+    let (status, timeouts) = (local.status(), RpcTimeouts::default());
+    let asked = call::<methods::Status>(opener, peer_id, &status, &timeouts, events);
+    match timeout(SETTLE_PATIENCE, asked).await {
         Ok(answer) => answer.as_ref().map_or_else(CallError::is_refusal, |_| true),
         Err(_) => false,
     }

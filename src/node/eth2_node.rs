@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{Attempt, attempt_outbound, shake_hands};
 use super::connection::{Connection, Handshaker, Ready, Refused, close};
 use super::discovery_loop::DiscoveryLoop;
-use super::errand::{Errand, run_errand, settle};
+use super::errand::{Errand, run_errand};
 use super::handle::{NodeCommand, NodeSnapshot};
 use super::hearing::Hearing;
 use super::report::PeerReport;
@@ -29,8 +29,8 @@ use crate::fault::{Classify, Fault};
 use crate::gossip::{Duties, Plan, Subscriptions};
 use crate::handshake::{CLOCK_TOLERANCE_SLOTS, Heard, LocalView, Rejection};
 use crate::peers::{
-    Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, IpGroup, Outcome, PeerRecord,
-    Peers, Removal, Settlement, Source, Upkeep, UpkeepAction, Want,
+    Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, IpGroup, Outcome, Peers,
+    Removal, Seat, Source, Upkeep, UpkeepAction, Want,
 };
 use crate::rpc::Origin;
 use crate::store::sequence;
@@ -112,8 +112,8 @@ pub struct Eth2Node {
 /// The connection of a ready peer, or its spare one.
 #[derive(Debug)]
 pub(super) struct Session {
-    peer_id: PeerId,
-    opener: StreamOpener,
+    pub(super) peer_id: PeerId,
+    pub(super) opener: StreamOpener,
     /// Why it ends, once that is known.
     ending: Option<Ending>,
 }
@@ -265,7 +265,7 @@ impl Eth2Node {
         }
         // a peer that is connected already is about to replace that connection, and needs no place
         let held = self.peers.get(&raw.peer_id).is_some();
-        if let Err(exceeded) = self.peers.check(Direction::Inbound, &raw.address, known || held) {
+        if let Err(exceeded) = self.peers.check(Direction::Inbound, &raw.address, Seat::of(known || held)) {
             return self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
         }
         let (peer_id, group) = (raw.peer_id, IpGroup::of(&raw.address));
@@ -437,49 +437,9 @@ impl Eth2Node {
     }
 
     fn on_no_place(&mut self, raw: RawConnection, exceeded: Exceeded) {
-        // a host that has its share keeps it for a while; a place of ours may be free soon
-        let cause = if exceeded == Exceeded::PerIp { Cause::Busy } else { Cause::Local };
-        let outcome = Outcome::Failed { direction: raw.direction, cause };
+        let outcome = Outcome::Failed { direction: raw.direction, cause: exceeded.cause() };
         self.queue.on_outcome(raw.peer_id, outcome, Instant::now(), &mut self.rng);
-        self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
-    }
-
-    // --- second connections to a peer
-
-    /// An attempt has led to a peer that is connected already.
-    fn end_needless_attempt(&mut self, peer_id: PeerId, direction: Direction) {
-        let failed = Outcome::Failed { direction, cause: Cause::Local };
-        self.queue.on_outcome(peer_id, failed, Instant::now(), &mut self.rng);
-    }
-
-    /// One of the peer's two connections is to be closed, when it is time and known whether the other lives.
-    fn settle_soon(&mut self, peer_id: PeerId, settlement: Settlement<ConnectionId>) {
-        let keep = self.sessions.get(&settlement.keep).filter(|_| settlement.ask);
-        let opener = keep.map(|session| session.opener.clone());
-        self.errands.spawn(settle(self.handshaker.clone(), peer_id, opener, settlement));
-    }
-
-    fn on_settled(&mut self, peer_id: PeerId, keep: ConnectionId, lives: bool) {
-        let former = self.peers.get(&peer_id).cloned();
-        let Some(close) = self.peers.settle(&peer_id, keep, lives) else { return };
-        if close == keep {
-            self.on_replaced(&peer_id, former);
-        }
-        self.hang_up_spare(close);
-    }
-
-    /// The peer's spare connection has taken the place of the former one.
-    fn on_replaced(&self, peer_id: &PeerId, former: Option<PeerRecord<ConnectionId>>) {
-        if let (Some(record), Some(former)) = (self.peers.get(peer_id), former) {
-            self.emit(tell::replaced(record, &former));
-        }
-        self.publish();
-    }
-
-    /// Closes a connection without a word: its peer stays, over the other one.
-    fn hang_up_spare(&mut self, connection_id: ConnectionId) {
-        let Some(session) = self.sessions.remove(&connection_id) else { return };
-        self.hang_up(session.peer_id, connection_id, session.opener, None);
+        self.turn_away(raw, exceeded.as_str(), Some(exceeded.goodbye()));
     }
 
     // --- what the network says
@@ -724,7 +684,7 @@ impl Eth2Node {
     }
 
     /// Closes a connection in the background, after a goodbye if there is one.
-    fn hang_up(
+    pub(super) fn hang_up(
         &mut self,
         peer_id: PeerId,
         connection_id: ConnectionId,
@@ -787,12 +747,12 @@ impl Eth2Node {
         }
     }
 
-    fn emit(&self, event: NodeEvent) {
+    pub(super) fn emit(&self, event: NodeEvent) {
         self.handshaker.events.emit(event);
     }
 
     /// Where the swarm listens is known to the builder and does not change.
-    fn publish(&self) {
+    pub(super) fn publish(&self) {
         let peers = self.peers.iter().map(|record| (record.peer_id, record.direction)).collect();
         let enr = Some(self.discovery.local_enr());
         // newest wins

@@ -16,6 +16,7 @@ mod hosts;
 mod local;
 mod places;
 mod report;
+mod second;
 mod tell;
 mod whereabouts;
 

@@ -94,6 +94,23 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// Whether it looks the same when the trouble is on our side.
+    #[must_use]
+    pub const fn may_be_ours(self) -> bool {
+        match self {
+            Self::Local | Self::Transient | Self::Closed => true,
+            Self::ShutDown
+            | Self::Busy
+            | Self::TooManyPeers
+            | Self::Incompatible
+            | Self::NoProtocol
+            | Self::Violation
+            | Self::Banned => false,
+        }
+    }
+}
+
 impl From<Fault> for Cause {
     fn from(fault: Fault) -> Self {
         match fault {
@@ -135,6 +152,8 @@ struct Backoff {
     cause: Cause,
     /// The pause before jitter; the next failure doubles it.
     step: Duration,
+    /// The last failure.
+    at: Instant,
     until: Instant,
     /// A failure after this instant starts from the first pause again.
     forget_at: Instant,
@@ -153,12 +172,25 @@ impl<K: Ord + Clone> Backoffs<K> {
     /// random. It never shortens one that is still running.
     pub fn punish(&mut self, key: &K, cause: Cause, source: Source, now: Instant, rng: &mut impl Rng) -> Duration {
         let Schedule { first, cap } = cause.schedule(source);
-        let before = self.entries.get(key).filter(|entry| now < entry.forget_at).copied();
-        let step = before.map_or(first, |entry| (entry.step * 2).clamp(first, cap));
+        let step = self.remembered(key, now).map_or(first, |entry| (entry.step * 2).clamp(first, cap));
+        self.pause(key, cause, step, now, rng)
+    }
+
+    /// As [`Self::punish`], by the first pause however often the key failed: for failures that may be our own.
+    pub fn hold(&mut self, key: &K, cause: Cause, source: Source, now: Instant, rng: &mut impl Rng) -> Duration {
+        self.pause(key, cause, cause.schedule(source).first, now, rng)
+    }
+
+    fn remembered(&self, key: &K, now: Instant) -> Option<Backoff> {
+        self.entries.get(key).filter(|entry| now < entry.forget_at).copied()
+    }
+
+    fn pause(&mut self, key: &K, cause: Cause, step: Duration, now: Instant, rng: &mut impl Rng) -> Duration {
+        let before = self.remembered(key, now);
         let until = now + step.mul_f64(rng.random_range(LEAST_JITTER..=1.0));
         let entry = match before {
             Some(running) if running.until > until => running,
-            _ => Backoff { cause, step, until, forget_at: until + step.max(LEAST_MEMORY) },
+            _ => Backoff { cause, step, at: now, until, forget_at: until + step.max(LEAST_MEMORY) },
         };
         if before.is_none() {
             self.make_room(now);
@@ -181,6 +213,17 @@ impl<K: Ord + Clone> Backoffs<K> {
     /// Forgets every back-off of one cause, for when the cause itself is gone: a fork was crossed, the link is back.
     pub fn forget_cause(&mut self, cause: Cause) {
         self.entries.retain(|_, entry| entry.cause != cause);
+    }
+
+    /// Forgets the back-offs that began at this instant or later and may have been our own fault.
+    pub fn forget_since(&mut self, since: Instant) {
+        self.entries.retain(|_, entry| entry.at < since || !entry.cause.may_be_ours());
+    }
+
+    /// Whether [`Self::forget_since`] would forget this key.
+    #[must_use]
+    pub fn may_be_ours_since(&self, key: &K, since: Instant) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.at >= since && entry.cause.may_be_ours())
     }
 
     /// Entries held, over or not; at most the capacity.
@@ -306,6 +349,24 @@ mod tests {
         backoffs.forget_cause(Cause::Incompatible);
         assert_eq!(backoffs.until(&1, now), None);
         assert!(backoffs.until(&2, now).is_some());
+    }
+
+    #[test]
+    fn held_back_offs_do_not_grow_and_are_forgiven_while_others_stay() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let mut backoffs = Backoffs::new(8);
+        let start = Instant::now();
+        let mut now = start;
+        backoffs.punish(&3, Cause::Transient, Source::Discovered, now, &mut rng);
+        for _ in 0..20 {
+            now += Duration::from_secs(10);
+            let pause = backoffs.hold(&1, Cause::Transient, Source::Discovered, now, &mut rng);
+            assert!(pause <= Duration::from_secs(10), "{pause:?}");
+        }
+        backoffs.punish(&2, Cause::Violation, Source::Discovered, now, &mut rng);
+        assert!(backoffs.may_be_ours_since(&1, start) && !backoffs.may_be_ours_since(&2, start));
+        backoffs.forget_since(start + Duration::from_secs(1));
+        assert_eq!(backoffs.entries.keys().copied().collect::<Vec<_>>(), [2, 3]);
     }
 
     #[test]

@@ -8,14 +8,15 @@
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use either::Either;
 use libp2p::multiaddr::Protocol;
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::{Backoffs, Cause, Source};
+use super::{Backoffs, Cause, Cover, IpGroup, NetGroup, Source};
 use crate::types::{Direction, Multiaddr, PeerId};
 
 /// A peer that may be dialled.
@@ -100,6 +101,21 @@ pub enum DialState {
     Connected,
 }
 
+/// What is known of a peer that may be dialled, for whoever ranks them.
+#[derive(Clone, Copy, Debug)]
+pub struct Prospect<'a> {
+    /// Who.
+    pub peer_id: &'a PeerId,
+    /// Who named it.
+    pub source: Source,
+    /// What its record says it covers.
+    pub cover: Cover,
+    /// Whether it was ready before.
+    pub proven: bool,
+    /// The network of its newest address, unless exempt.
+    pub net: Option<NetGroup>,
+}
+
 /// The bounds of a [`DialQueue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DialQueueConfig {
@@ -140,17 +156,28 @@ pub struct DialQueue {
     local: PeerId,
     config: DialQueueConfig,
     entries: BTreeMap<PeerId, Entry>,
+    /// Those of the entries that somebody vouches for.
+    known: BTreeSet<PeerId>,
+    /// Those of the entries that are connected, or were dialled and had no outcome yet.
+    engaged: BTreeSet<PeerId>,
+    /// Those of the engaged that were dialled and had no outcome yet.
+    dialled: BTreeSet<PeerId>,
     peers: Backoffs<PeerId>,
     addresses: Backoffs<Multiaddr>,
     /// Orders entries by the time of their last push or failure.
     counter: u64,
     /// Whether the last dial retried a known peer, so that a discovered one goes first now.
     retried_known: bool,
+    /// Whether failures that may be our own count in full.
+    grows: bool,
 }
 
 #[derive(Debug)]
 struct Entry {
     source: Source,
+    cover: Cover,
+    net: Option<NetGroup>,
+    proven: bool,
     /// Addresses from boot nodes and operators: never displaced by learned ones.
     given: Vec<Multiaddr>,
     /// Addresses from discovery, newest first.
@@ -171,10 +198,14 @@ impl DialQueue {
             local,
             config,
             entries: BTreeMap::new(),
+            known: BTreeSet::new(),
+            engaged: BTreeSet::new(),
+            dialled: BTreeSet::new(),
             peers: Backoffs::new(config.backoff_capacity),
             addresses: Backoffs::new(config.backoff_capacity),
             counter: 0,
             retried_known: false,
+            grows: true,
         }
     }
 
@@ -190,10 +221,11 @@ impl DialQueue {
         }
         let promoted = source.is_known() && !self.source(&peer_id).is_some_and(Source::is_known);
         if promoted {
-            if self.known() >= self.config.known_capacity {
+            if self.known.len() >= self.config.known_capacity {
                 return Pushed::Full;
             }
             self.peers.forget(&peer_id);
+            self.known.insert(peer_id);
         }
         let order = self.next_order();
         let Some(entry) = self.entries.get_mut(&peer_id) else {
@@ -231,9 +263,23 @@ impl DialQueue {
     /// where nobody answered lately are left out, or come last for a known peer.
     #[must_use = "the peer counts as being dialled"]
     pub fn next(&mut self, want: Want, now: Instant) -> Option<Candidate> {
-        let peer_id = self.best(want, now)?;
+        self.next_by(want, now, |_| Some(0))
+    }
+
+    /// As [`Self::next`], discovered peers in the order of their rank, greatest first; each failure halves a rank, and
+    /// those without one are left out. Known peers are not ranked.
+    #[must_use = "the peer counts as being dialled"]
+    pub fn next_by(
+        &mut self,
+        want: Want,
+        now: Instant,
+        rank: impl Fn(Prospect<'_>) -> Option<u32>,
+    ) -> Option<Candidate> {
+        let peer_id = self.best(want, now, rank)?;
         let entry = self.entries.get_mut(&peer_id)?;
         entry.dialing_since = Some(now);
+        self.engaged.insert(peer_id);
+        self.dialled.insert(peer_id);
         self.retried_known = entry.is_retry();
         let source = entry.source;
         let (mut addresses, silent): (Vec<_>, Vec<_>) =
@@ -247,11 +293,92 @@ impl DialQueue {
     /// When [`Self::next`] has somebody to return: `now` if it has already, `None` if only a push can change that.
     #[must_use]
     pub fn wakeup(&self, want: Want, now: Instant) -> Option<Instant> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| want.covers(entry.source))
+        self.wakeup_by(want, now, |_| true)
+    }
+
+    /// As [`Self::wakeup`], for [`Self::next_by`] with a rank for exactly these discovered peers.
+    #[must_use]
+    pub fn wakeup_by(&self, want: Want, now: Instant, is_ranked: impl Fn(Prospect<'_>) -> bool) -> Option<Instant> {
+        self.wanted(want)
+            .filter(|(peer_id, entry)| entry.source.is_known() || is_ranked(entry.prospect(peer_id)))
             .filter_map(|(peer_id, entry)| self.due_at(peer_id, entry, now))
             .min()
+    }
+
+    /// Everyone who may be dialled now, in order of peer id.
+    pub fn waiting(&self, now: Instant) -> impl Iterator<Item = Prospect<'_>> {
+        self.entries
+            .iter()
+            .filter(move |(peer_id, entry)| self.due_at(peer_id, entry, now).is_some_and(|due| due <= now))
+            .map(|(peer_id, entry)| entry.prospect(peer_id))
+    }
+
+    /// Notes what a peer's record says it covers.
+    pub fn on_cover(&mut self, peer_id: &PeerId, cover: Cover) {
+        if let Some(entry) = self.entries.get_mut(peer_id) {
+            entry.cover = cover;
+        }
+    }
+
+    /// Notes that a peer was ready in a former run.
+    pub fn on_proven(&mut self, peer_id: &PeerId) {
+        if let Some(entry) = self.entries.get_mut(peer_id) {
+            entry.proven = true;
+        }
+    }
+
+    /// What a peer is known to cover.
+    #[must_use]
+    pub fn cover(&self, peer_id: &PeerId) -> Cover {
+        self.entries.get(peer_id).map(|entry| entry.cover).unwrap_or_default()
+    }
+
+    /// Drops a discovered peer that waits, such as a banned one. Its back-off stays.
+    pub fn drop_peer(&mut self, peer_id: &PeerId) {
+        if self.entries.get(peer_id).is_some_and(Entry::is_idle_stranger) {
+            self.entries.remove(peer_id);
+        }
+    }
+
+    /// Drops the discovered peers that wait and have no address outside the group.
+    pub fn drop_group(&mut self, group: IpGroup) {
+        let is_there = |entry: &Entry| entry.addresses().all(|address| IpGroup::of(address) == Some(group));
+        self.entries.retain(|_, entry| !entry.is_idle_stranger() || !is_there(entry));
+    }
+
+    /// Whether failures count in full from now on. While we suspect ourselves they do not: a failure that may be our
+    /// own makes for the first pause alone, and no peer is dropped for it.
+    pub const fn set_growing(&mut self, grows: bool) {
+        self.grows = grows;
+    }
+
+    /// Takes back the failures and back-offs since then that may have been our own fault.
+    pub fn forgive_since(&mut self, since: Instant) {
+        for (peer_id, entry) in &mut self.entries {
+            if self.peers.may_be_ours_since(peer_id, since) {
+                entry.failures = 0;
+            }
+        }
+        self.peers.forget_since(since);
+        self.addresses.forget_since(since);
+    }
+
+    /// When the back-off of a peer ends, queued or not; `None` if it has none.
+    #[must_use]
+    pub fn backed_off_until(&self, peer_id: &PeerId, now: Instant) -> Option<Instant> {
+        self.peers.until(peer_id, now)
+    }
+
+    /// Peers of any state that are held here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nobody is held here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Notes what happened to a peer and returns how long it is left alone; zero unless it failed.
@@ -262,10 +389,11 @@ impl DialQueue {
                 Duration::ZERO
             }
             Outcome::Failed { direction, cause } => {
-                let entry = self.entries.get_mut(&peer_id);
-                if entry.is_some_and(|entry| entry.end_attempt(direction).is_connected()) {
+                self.end_attempt(&peer_id, direction);
+                if self.entries.get(&peer_id).is_some_and(Entry::is_connected) {
                     return Duration::ZERO;
                 }
+                self.disengage(&peer_id);
                 self.back_off(peer_id, cause, now, rng)
             }
             Outcome::Gone { cause } => {
@@ -277,6 +405,7 @@ impl DialQueue {
                         self.peers.forget(&peer_id);
                     }
                 }
+                self.disengage(&peer_id);
                 self.back_off(peer_id, cause, now, rng)
             }
         }
@@ -286,8 +415,12 @@ impl DialQueue {
     ///
     /// Only for timeouts and refusals: an answer by another peer than expected says nothing against the address.
     pub fn on_address_silent(&mut self, address: &Multiaddr, now: Instant, rng: &mut impl Rng) {
-        if let Some(address) = normalized(address.clone()) {
-            self.addresses.punish(&address, Cause::Transient, Source::Discovered, now, rng);
+        let Some(address) = normalized(address.clone()) else { return };
+        let (cause, source) = (Cause::Transient, Source::Discovered);
+        if self.grows {
+            self.addresses.punish(&address, cause, source, now, rng);
+        } else {
+            self.addresses.hold(&address, cause, source, now, rng);
         }
     }
 
@@ -328,19 +461,28 @@ impl DialQueue {
     /// Peers that wait or back off.
     #[must_use]
     pub fn queued(&self, now: Instant) -> usize {
-        self.entries.values().filter(|entry| !entry.is_connected() && !self.is_dialing(entry, now)).count()
+        let engaged = self.engaged.iter().filter_map(|peer_id| self.entries.get(peer_id));
+        self.entries.len() - engaged.filter(|entry| entry.is_connected() || self.is_dialing(entry, now)).count()
     }
 
     /// Attempts under way.
     #[must_use]
     pub fn dialing(&self, now: Instant) -> usize {
-        self.entries.values().filter(|entry| self.is_dialing(entry, now)).count()
+        let dialled = self.dialled.iter().filter_map(|peer_id| self.entries.get(peer_id));
+        dialled.filter(|entry| self.is_dialing(entry, now)).count()
+    }
+
+    /// Attempts at discovered peers under way.
+    #[must_use]
+    pub fn dialing_discovered(&self, now: Instant) -> usize {
+        let dialled = self.dialled.difference(&self.known).filter_map(|peer_id| self.entries.get(peer_id));
+        dialled.filter(|entry| self.is_dialing(entry, now)).count()
     }
 
     /// Free places for discovered peers, those not counted that a fresh peer could take over.
     #[must_use]
     pub fn room(&self) -> usize {
-        self.config.capacity.saturating_sub(self.waiting_discovered().count())
+        self.config.capacity.saturating_sub(self.waiting_strangers())
     }
 
     /// Whether a fresh discovered peer would be taken in, if need be in the place of one that is missed less.
@@ -351,34 +493,47 @@ impl DialQueue {
 
     fn on_ready(&mut self, peer_id: PeerId, direction: Direction, now: Instant) {
         let order = self.next_order();
+        self.end_attempt(&peer_id, direction);
         let entry = self.entries.entry(peer_id).or_insert_with(|| Entry::new(Source::Discovered, now, order));
-        entry.end_attempt(direction);
+        entry.proven = true;
         entry.connected_since.get_or_insert(now);
+        self.engaged.insert(peer_id);
     }
 
     fn back_off(&mut self, peer_id: PeerId, cause: Cause, now: Instant, rng: &mut impl Rng) -> Duration {
         let order = self.next_order();
-        let Some(entry) = self.entries.get_mut(&peer_id) else {
-            return self.peers.punish(&peer_id, cause, Source::Discovered, now, rng);
-        };
-        entry.failures = entry.failures.saturating_add(1);
-        let source = entry.source;
-        if source.is_known() {
-            entry.order = order;
-        } else if entry.failures >= self.config.max_failures || entry.addresses().next().is_none() {
-            self.entries.remove(&peer_id);
-        } else {
-            self.shrink();
+        let ours = !self.grows && cause.may_be_ours();
+        let mut source = Source::Discovered;
+        if let Some(entry) = self.entries.get_mut(&peer_id) {
+            source = entry.source;
+            if !ours {
+                entry.failures = entry.failures.saturating_add(1);
+            }
+            if source.is_known() {
+                entry.order = order;
+            } else if entry.is_idle()
+                && (entry.failures >= self.config.max_failures || entry.addresses().next().is_none())
+            {
+                self.entries.remove(&peer_id);
+            } else {
+                self.shrink();
+            }
         }
-        self.peers.punish(&peer_id, cause, source, now, rng)
+        if ours {
+            self.peers.hold(&peer_id, cause, source, now, rng)
+        } else {
+            self.peers.punish(&peer_id, cause, source, now, rng)
+        }
     }
 
-    fn best(&self, want: Want, now: Instant) -> Option<PeerId> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| want.covers(entry.source))
+    fn best(&self, want: Want, now: Instant, rank: impl Fn(Prospect<'_>) -> Option<u32>) -> Option<PeerId> {
+        self.wanted(want)
             .filter(|(peer_id, entry)| self.due_at(peer_id, entry, now).is_some_and(|due| due <= now))
-            .max_by_key(|(_, entry)| entry.rank(self.retried_known))
+            .filter_map(|(peer_id, entry)| {
+                let rank = if entry.source.is_known() { 0 } else { rank(entry.prospect(peer_id))? };
+                Some((peer_id, entry.rank(self.retried_known, rank)))
+            })
+            .max_by_key(|(_, rank)| *rank)
             .map(|(peer_id, _)| *peer_id)
     }
 
@@ -401,14 +556,38 @@ impl DialQueue {
         entry.dialing_since.is_some_and(|since| now < since + self.config.attempt_limit)
     }
 
-    fn known(&self) -> usize {
-        self.entries.values().filter(|entry| entry.source.is_known()).count()
+    /// Forgets that a peer is connected or dialled, unless it is.
+    fn disengage(&mut self, peer_id: &PeerId) {
+        if self.entries.get(peer_id).is_none_or(Entry::is_idle) {
+            self.engaged.remove(peer_id);
+        }
+    }
+
+    fn end_attempt(&mut self, peer_id: &PeerId, direction: Direction) {
+        if direction == Direction::Outbound {
+            self.dialled.remove(peer_id);
+            if let Some(entry) = self.entries.get_mut(peer_id) {
+                entry.dialing_since = None;
+            }
+        }
+    }
+
+    fn wanted(&self, want: Want) -> impl Iterator<Item = (&PeerId, &Entry)> {
+        match want {
+            Want::Any => Either::Left(self.entries.iter()),
+            Want::KnownOnly => {
+                Either::Right(self.known.iter().filter_map(|peer_id| self.entries.get_key_value(peer_id)))
+            }
+        }
+    }
+
+    fn waiting_strangers(&self) -> usize {
+        let strangers = self.entries.len() - self.known.len();
+        strangers - self.engaged.difference(&self.known).count()
     }
 
     fn waiting_discovered(&self) -> impl Iterator<Item = (&PeerId, &Entry)> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| !entry.source.is_known() && !entry.is_connected() && entry.dialing_since.is_none())
+        self.entries.iter().filter(|(_, entry)| entry.is_idle_stranger())
     }
 
     /// The waiting peer that is missed least: the one that failed most, of these the oldest.
@@ -433,7 +612,7 @@ impl DialQueue {
 
     /// Restores the bound after a peer came back from an attempt or a session.
     fn shrink(&mut self) {
-        while self.waiting_discovered().count() > self.config.capacity {
+        while self.waiting_strangers() > self.config.capacity {
             let Some((peer_id, _)) = self.worst() else { return };
             self.entries.remove(&peer_id);
         }
@@ -449,6 +628,9 @@ impl Entry {
     fn new(source: Source, now: Instant, order: u64) -> Self {
         Self {
             source,
+            cover: Cover::default(),
+            net: None,
+            proven: false,
             given: Vec::new(),
             learned: Vec::new(),
             dialing_since: None,
@@ -467,13 +649,6 @@ impl Entry {
         self.source.is_known() && self.failures > 0
     }
 
-    fn end_attempt(&mut self, direction: Direction) -> &Self {
-        if direction == Direction::Outbound {
-            self.dialing_since = None;
-        }
-        self
-    }
-
     fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
         let learned = self.learned.iter().filter(|address| !self.given.contains(address));
         self.given.iter().chain(learned).take(MAX_ADDRESSES)
@@ -483,23 +658,30 @@ impl Entry {
         let list = if source.is_known() { &mut self.given } else { &mut self.learned };
         addresses.append(list);
         *list = unique(addresses);
+        self.net = list.first().and_then(NetGroup::of);
     }
 
-    /// Greatest first: known peers in the order of their last failure, discovered ones by failures and freshness.
-    fn rank(&self, retried_known: bool) -> (u8, Reverse<u32>, Reverse<u64>) {
+    fn is_idle(&self) -> bool {
+        !self.is_connected() && self.dialing_since.is_none()
+    }
+
+    fn is_idle_stranger(&self) -> bool {
+        !self.source.is_known() && self.is_idle()
+    }
+
+    fn prospect<'a>(&'a self, peer_id: &'a PeerId) -> Prospect<'a> {
+        Prospect { peer_id, source: self.source, cover: self.cover, proven: self.proven, net: self.net }
+    }
+
+    /// Greatest first: known peers in the order of their last failure, discovered ones by rank, failures, freshness.
+    fn rank(&self, retried_known: bool, rank: u32) -> (u8, u32, Reverse<u32>, Reverse<u64>) {
         match (self.is_retry(), self.source.is_known()) {
-            (false, true) => (3, Reverse(0), Reverse(self.order)),
-            (true, _) => (if retried_known { 0 } else { 2 }, Reverse(0), Reverse(self.order)),
-            (false, false) => (1, Reverse(self.failures), Reverse(u64::MAX - self.order)),
-        }
-    }
-}
-
-impl Want {
-    const fn covers(self, source: Source) -> bool {
-        match self {
-            Self::Any => true,
-            Self::KnownOnly => source.is_known(),
+            (false, true) => (3, 0, Reverse(0), Reverse(self.order)),
+            (true, _) => (if retried_known { 0 } else { 2 }, 0, Reverse(0), Reverse(self.order)),
+            (false, false) => {
+                let rank = rank.checked_shr(self.failures).unwrap_or(0);
+                (1, rank, Reverse(self.failures), Reverse(u64::MAX - self.order))
+            }
         }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Asked by the peer table for each admission and by the node before it dials. Counts only what it is given.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libp2p::multiaddr::Protocol;
 
-use crate::types::{Direction, Multiaddr};
+use super::Cause;
+use crate::types::{Direction, GoodbyeReason, Multiaddr};
 
 /// Ceilings on connections. Peers that somebody vouches for pass all of them but the pending ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub struct Limits {
     pub min_outbound: usize,
     /// Ready peers at most behind one [`IpGroup`].
     pub max_per_ip: usize,
+    /// Ready peers at most behind one [`NetGroup`].
+    pub max_per_net: usize,
+    /// Places beyond the ceilings above, for peers that cover what too few cover: [`Seat::Needed`].
+    pub reserved_needed: usize,
     /// Dials in flight at most, one socket each, and handshakes on connections that we made.
     pub max_pending_outbound: usize,
     /// Inbound connections at most that are not yet upgraded, one socket each; and as many handshakes on upgraded ones.
@@ -49,11 +54,39 @@ pub enum Exceeded {
     Outbound,
     /// [`Limits::max_per_ip`].
     PerIp,
+    /// [`Limits::max_per_net`].
+    PerNet,
+    /// None of the limits: the peer or its address is banned.
+    Banned,
+}
+
+/// By what right a peer asks for a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Seat {
+    /// None in particular.
+    Plain,
+    /// It covers a subnet or a column that too few cover: the reserve is open to it.
+    Needed,
+    /// A boot node or the operator's peer: no limit holds.
+    Known,
+}
+
+/// Ready peers that share a limit with the one that asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Neighbours {
+    /// In its [`IpGroup`].
+    pub same_ip: usize,
+    /// In its [`NetGroup`].
+    pub same_net: usize,
 }
 
 /// What shares a limit: one IPv4 address, or one IPv6 /64, which is what one customer gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IpGroup(IpAddr);
+
+/// What shares the wider limit: one IPv4 /24, or one IPv6 /48, which is what one site gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetGroup(IpAddr);
 
 impl Limits {
     /// Derives every ceiling from the target.
@@ -71,8 +104,24 @@ impl Limits {
             max_outbound: share(11),
             min_outbound: share(2).max(2).min(target),
             max_per_ip: MAX_PER_IP,
+            max_per_net: MAX_PER_NET,
+            reserved_needed: share(1),
             max_pending_outbound: MAX_PENDING_OUTBOUND,
             max_pending_inbound: MAX_PENDING_INBOUND,
+        }
+    }
+
+    /// Fits the pending attempts to the files that the process may open: at most a quarter of what the ready peers and
+    /// 128 files for everything else leave, half for either direction; at least one each, and no more than before.
+    #[must_use]
+    pub fn with_open_files(self, open_files: u64) -> Self {
+        let open_files = usize::try_from(open_files).unwrap_or(usize::MAX);
+        let taken = self.max_total.saturating_add(self.reserved_needed).saturating_add(FILES_FOR_THE_REST);
+        let each = (open_files.saturating_sub(taken) / 8).max(1);
+        Self {
+            max_pending_outbound: self.max_pending_outbound.min(each),
+            max_pending_inbound: self.max_pending_inbound.min(each),
+            ..self
         }
     }
 
@@ -88,22 +137,37 @@ impl Limits {
         missing.saturating_mul(DIALS_PER_PEER).min(places).min(self.max_pending_outbound).saturating_sub(dialing)
     }
 
-    /// Whether there is a place for one more peer, with `same_group` ready peers in its [`IpGroup`].
+    /// Whether there is a place for one more peer beside its neighbours.
     ///
     /// # Errors
-    /// [`Exceeded`] names the first ceiling that it would break.
-    pub fn check(&self, counts: Counts, direction: Direction, same_group: usize) -> Result<(), Exceeded> {
-        let direction_full = match direction {
-            Direction::Inbound => (counts.inbound >= self.max_inbound).then_some(Exceeded::Inbound),
-            Direction::Outbound => (counts.outbound >= self.max_outbound).then_some(Exceeded::Outbound),
+    /// [`Exceeded`] names the first ceiling that it would break; never for [`Seat::Known`].
+    pub fn check(
+        &self,
+        counts: Counts,
+        direction: Direction,
+        seat: Seat,
+        neighbours: Neighbours,
+    ) -> Result<(), Exceeded> {
+        let reserve = match seat {
+            Seat::Plain => 0,
+            Seat::Needed => self.reserved_needed,
+            Seat::Known => return Ok(()),
         };
-        if counts.total() >= self.max_total {
-            return Err(Exceeded::Total);
+        let (taken, ceiling, exceeded) = match direction {
+            Direction::Inbound => (counts.inbound, self.max_inbound, Exceeded::Inbound),
+            Direction::Outbound => (counts.outbound, self.max_outbound, Exceeded::Outbound),
+        };
+        if counts.total() >= self.max_total.saturating_add(reserve) {
+            Err(Exceeded::Total)
+        } else if taken >= ceiling.saturating_add(reserve) {
+            Err(exceeded)
+        } else if neighbours.same_ip >= self.max_per_ip {
+            Err(Exceeded::PerIp)
+        } else if neighbours.same_net >= self.max_per_net {
+            Err(Exceeded::PerNet)
+        } else {
+            Ok(())
         }
-        if let Some(exceeded) = direction_full {
-            return Err(exceeded);
-        }
-        if same_group >= self.max_per_ip { Err(Exceeded::PerIp) } else { Ok(()) }
     }
 }
 
@@ -112,6 +176,14 @@ impl Counts {
     #[must_use]
     pub const fn total(self) -> usize {
         self.inbound.saturating_add(self.outbound)
+    }
+}
+
+impl Seat {
+    /// The right of a peer of which nothing else is known.
+    #[must_use]
+    pub const fn of(known: bool) -> Self {
+        if known { Self::Known } else { Self::Plain }
     }
 }
 
@@ -124,6 +196,28 @@ impl Exceeded {
             Self::Inbound => "max_inbound",
             Self::Outbound => "max_outbound",
             Self::PerIp => "max_per_ip",
+            Self::PerNet => "max_per_net",
+            Self::Banned => "banned",
+        }
+    }
+
+    /// What the refused peer is told.
+    #[must_use]
+    pub const fn goodbye(self) -> GoodbyeReason {
+        match self {
+            Self::Total | Self::Inbound | Self::Outbound | Self::PerIp | Self::PerNet => GoodbyeReason::TOO_MANY_PEERS,
+            Self::Banned => GoodbyeReason::BANNED,
+        }
+    }
+
+    /// What the refusal means for the next dial: a host that has its share keeps it for a while, a place of ours may be
+    /// free soon.
+    #[must_use]
+    pub const fn cause(self) -> Cause {
+        match self {
+            Self::Total | Self::Inbound | Self::Outbound => Cause::Local,
+            Self::PerIp | Self::PerNet => Cause::Busy,
+            Self::Banned => Cause::Violation,
         }
     }
 }
@@ -132,19 +226,47 @@ impl IpGroup {
     /// The group of the address, `None` when it is exempt: loopback, private, link-local or no IP at all.
     #[must_use]
     pub fn of(address: &Multiaddr) -> Option<Self> {
-        let ip = address.iter().find_map(|part| match part {
-            Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
-            Protocol::Ip6(ip) => Some(IpAddr::V6(ip).to_canonical()),
-            _ => None,
-        })?;
-        let (exempt, group) = match ip {
-            IpAddr::V4(v4) => (v4.is_loopback() || v4.is_private() || v4.is_link_local(), ip),
-            IpAddr::V6(v6) => (
-                v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-            ),
-        };
-        (!exempt).then_some(Self(group))
+        public_ip(address).map(|ip| Self(masked(ip, 32, 64)))
+    }
+
+    /// The first address of the group and the length of its prefix in bits, 32 or 64.
+    #[must_use]
+    pub const fn network(self) -> (IpAddr, u8) {
+        match self.0 {
+            IpAddr::V4(_) => (self.0, 32),
+            IpAddr::V6(_) => (self.0, 64),
+        }
+    }
+}
+
+impl NetGroup {
+    /// The group of the address, `None` when it is exempt as in [`IpGroup::of`].
+    #[must_use]
+    pub fn of(address: &Multiaddr) -> Option<Self> {
+        public_ip(address).map(|ip| Self(masked(ip, 24, 48)))
+    }
+}
+
+fn public_ip(address: &Multiaddr) -> Option<IpAddr> {
+    let ip = address.iter().find_map(|part| match part {
+        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
+        Protocol::Ip6(ip) => Some(IpAddr::V6(ip).to_canonical()),
+        _ => None,
+    })?;
+    let exempt = match ip {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    };
+    (!exempt).then_some(ip)
+}
+
+/// Keeps the first bits of an address, one count for each family.
+fn masked(ip: IpAddr, v4_bits: u32, v6_bits: u32) -> IpAddr {
+    match ip {
+        IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & !(u32::MAX.checked_shr(v4_bits).unwrap_or(0)))),
+        IpAddr::V6(v6) => {
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX.checked_shr(v6_bits).unwrap_or(0))))
+        }
     }
 }
 
@@ -156,6 +278,12 @@ const DIALS_PER_PEER: usize = 3;
 
 /// Prysm calls an address bad beyond five peer ids.
 const MAX_PER_IP: usize = 5;
+
+/// discv5 (`ip_limit`) keeps ten nodes of one /24 in its table.
+const MAX_PER_NET: usize = 10;
+
+/// Listening sockets, discovery, the store, logs, metrics and interfaces, with room to spare.
+const FILES_FOR_THE_REST: usize = 128;
 
 /// Lighthouse has 16, Nimbus 20, Lodestar 100 in flight; 32 dials of 10 s are three a second when all time out.
 const MAX_PENDING_OUTBOUND: usize = 32;
@@ -233,12 +361,55 @@ mod tests {
     #[test]
     fn names_the_ceiling_that_is_reached() {
         let limits = Limits::for_target(100);
-        assert_eq!(limits.check(counts(89, 0), Direction::Inbound, 4), Ok(()));
-        assert_eq!(limits.check(counts(90, 0), Direction::Inbound, 0), Err(Exceeded::Inbound));
-        assert_eq!(limits.check(counts(90, 0), Direction::Outbound, 0), Ok(()));
-        assert_eq!(limits.check(counts(0, 110), Direction::Outbound, 0), Err(Exceeded::Outbound));
-        assert_eq!(limits.check(counts(90, 40), Direction::Outbound, 0), Err(Exceeded::Total));
-        assert_eq!(limits.check(counts(0, 0), Direction::Inbound, 5), Err(Exceeded::PerIp));
+        let at = |same_ip, same_net| Neighbours { same_ip, same_net };
+        let check = |inbound, outbound, direction, neighbours| {
+            limits.check(counts(inbound, outbound), direction, Seat::Plain, neighbours)
+        };
+        assert_eq!(check(89, 0, Direction::Inbound, at(4, 9)), Ok(()));
+        assert_eq!(check(90, 0, Direction::Inbound, at(0, 0)), Err(Exceeded::Inbound));
+        assert_eq!(check(90, 0, Direction::Outbound, at(0, 0)), Ok(()));
+        assert_eq!(check(0, 110, Direction::Outbound, at(0, 0)), Err(Exceeded::Outbound));
+        assert_eq!(check(90, 40, Direction::Outbound, at(0, 0)), Err(Exceeded::Total));
+        assert_eq!(check(0, 0, Direction::Inbound, at(5, 5)), Err(Exceeded::PerIp));
+        assert_eq!(check(0, 0, Direction::Inbound, at(0, 10)), Err(Exceeded::PerNet));
+    }
+
+    #[test]
+    fn keeps_a_reserve_for_needed_peers_and_knows_no_limit_for_known_ones() {
+        let limits = Limits::for_target(100);
+        let check = |inbound, outbound, seat| {
+            limits.check(counts(inbound, outbound), Direction::Inbound, seat, Neighbours::default())
+        };
+        assert_eq!(check(90, 40, Seat::Plain), Err(Exceeded::Total));
+        assert_eq!(check(90, 40, Seat::Needed), Ok(()));
+        assert_eq!(check(90, 50, Seat::Needed), Err(Exceeded::Total));
+        assert_eq!(check(100, 0, Seat::Needed), Err(Exceeded::Inbound));
+        assert_eq!(check(500, 500, Seat::Known), Ok(()));
+    }
+
+    #[test]
+    fn fits_the_pending_attempts_to_the_open_files() {
+        let pending = |open_files| {
+            let limits = Limits::for_target(100).with_open_files(open_files);
+            (limits.max_pending_outbound, limits.max_pending_inbound)
+        };
+        assert_eq!(pending(1 << 20), (32, 64));
+        assert_eq!(pending(u64::MAX), (32, 64));
+        assert_eq!(pending(524), (32, 32));
+        assert_eq!(pending(332), (8, 8));
+        assert_eq!(pending(0), (1, 1));
+    }
+
+    #[test]
+    fn nets_are_wider_than_ip_groups() {
+        let net = |address: &str| NetGroup::of(&address.parse().unwrap());
+        assert_eq!(net("/ip4/8.8.8.8/tcp/1"), net("/ip4/8.8.8.200/tcp/1"));
+        assert_ne!(net("/ip4/8.8.8.8/tcp/1"), net("/ip4/8.8.9.8/tcp/1"));
+        assert_eq!(net("/ip6/2001:db8::1/tcp/1"), net("/ip6/2001:db8:0:1::1/tcp/1"));
+        assert_ne!(net("/ip6/2001:db8::1/tcp/1"), net("/ip6/2001:db8:1::1/tcp/1"));
+        assert_eq!(net("/ip4/10.0.0.1/tcp/1"), None);
+        assert_eq!(group("/ip6/2001:db8::1/tcp/1").unwrap().network(), ("2001:db8::".parse().unwrap(), 64));
+        assert_eq!(group("/ip4/8.8.8.8/tcp/1").unwrap().network(), ("8.8.8.8".parse().unwrap(), 32));
     }
 
     #[test]

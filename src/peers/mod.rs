@@ -6,9 +6,14 @@
 
 mod backoff;
 mod bootstrap;
+mod coverage;
 mod dial_queue;
 mod limits;
+mod manager;
+mod prune;
+mod score;
 mod source;
+mod suspect;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,8 +21,16 @@ mod upkeep;
 
 pub use backoff::{Backoffs, Cause, Schedule};
 pub use bootstrap::{BOOTSTRAP_CHECK_AFTER, BootstrapCheck, BootstrapFailure, BootstrapReport};
-pub use dial_queue::{Candidate, DialQueue, DialQueueConfig, DialState, Outcome, Pushed, Want};
-pub use limits::{Counts, Exceeded, IpGroup, Limits};
+pub use coverage::{Cover, CoverTargets, Coverage, Item, Need};
+pub use dial_queue::{Candidate, DialQueue, DialQueueConfig, DialState, Outcome, Prospect, Pushed, Want};
+pub use limits::{Counts, Exceeded, IpGroup, Limits, Neighbours, NetGroup, Seat};
+pub use manager::{Action, Census, Custody, ManagerConfig, PeerManager, PeerState};
+pub use prune::{PRUNE_EVERY, PruneReason, Pruner, ROTATE_EVERY, Resident, STALLED_AFTER};
+pub use score::{
+    BAN_BELOW, BANNED_PER_GROUP, BanChange, BanTarget, FIRST_BAN, LEAVE_BELOW, LONGEST_BAN, Misbehaviour, Scores,
+    Standing,
+};
 pub use source::Source;
+pub use suspect::{FAULT_WINDOW, LOSS_WINDOW, STALL, Suspect, SuspectChange, Suspicion, UNANSWERED_DIALS, Verdict};
 pub use table::{Admission, PeerRecord, Peers, Removal, SETTLE_AFTER, SETTLE_PATIENCE, Settlement};
 pub use upkeep::{Upkeep, UpkeepAction};

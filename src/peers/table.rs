@@ -12,7 +12,7 @@ use rand::Rng;
 use tokio::time::Instant;
 
 use super::upkeep::Timers;
-use super::{Counts, Exceeded, IpGroup, Limits, Upkeep};
+use super::{Counts, Exceeded, IpGroup, Limits, Neighbours, NetGroup, Seat, Upkeep};
 use crate::types::{Client, Direction, MetaData, Multiaddr, Muxer, NodeId, PeerId, StatusMessage, Transport};
 
 /// What is known of a ready peer. About 650 bytes, its agent and its address.
@@ -71,7 +71,8 @@ pub struct Settlement<C> {
     pub keep: C,
     /// When to settle: now, or later when the other side decides.
     pub at: Instant,
-    /// Whether `keep` must first answer a ping, within [`SETTLE_PATIENCE`]: nothing was heard of it just now.
+    /// Whether `keep` must first answer a request, within [`SETTLE_PATIENCE`]: nothing was heard over it since the other
+    /// connection began.
     pub ask: bool,
 }
 
@@ -92,6 +93,9 @@ pub struct Peers<C> {
     local: PeerId,
     limits: Limits,
     peers: BTreeMap<PeerId, Peer<C>>,
+    counts: Counts,
+    /// No timer is due before this; a timer that was put off since may make it too early.
+    quiet_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -119,7 +123,7 @@ impl<C: Copy + Eq> Peers<C> {
     /// An empty table of the node with this identity.
     #[must_use]
     pub fn new(local: PeerId, limits: Limits) -> Self {
-        Self { local, limits, peers: BTreeMap::new() }
+        Self { local, limits, peers: BTreeMap::new(), counts: Counts::default(), quiet_until: None }
     }
 
     /// Takes a peer in, unless no place is left; of two connections to one peer, one stays.
@@ -127,10 +131,16 @@ impl<C: Copy + Eq> Peers<C> {
     /// Both sides must close the same one without a word about it, although each sees them begin at times of its own.
     /// So the side with the lower peer id (order of the bytes) decides, at once; the other waits for [`SETTLE_AFTER`]
     /// and decides only if both are still up then. Whoever decides closes the younger connection: some clients
-    /// (Lodestar) send gossip over the first one alone, and none once that is closed. But the older one must answer a
-    /// ping first, else it is the one that goes: a peer that was killed and dials again is alive over the younger one
-    /// alone, which we may know seconds later.
+    /// (Lodestar) send gossip over the first one alone, and none once that is closed. But the older one must have answered
+    /// since the younger began, or answer a request now, else it is the one that goes: a peer that was killed and dials
+    /// again is alive over the younger one alone, which we may know seconds later.
     pub fn try_admit(&mut self, record: PeerRecord<C>, now: Instant) -> Admission<C> {
+        let seat = Seat::of(record.known);
+        self.try_seat(record, seat, now)
+    }
+
+    /// As [`Self::try_admit`], by a right that the caller found.
+    pub fn try_seat(&mut self, record: PeerRecord<C>, seat: Seat, now: Instant) -> Admission<C> {
         let decides = self.local.to_bytes() < record.peer_id.to_bytes();
         let at = if decides { now } else { now + SETTLE_AFTER };
         if let Some(peer) = self.peers.get_mut(&record.peer_id) {
@@ -141,16 +151,19 @@ impl<C: Copy + Eq> Peers<C> {
             } else if record.connected_at < peer.record.connected_at {
                 let keep = record.connection;
                 peer.spare = Some(Box::new(peer.replace(record)));
+                self.recount();
                 Admission::Replaced(Settlement { keep, at, ask: false })
             } else {
+                let ask = peer.record.ready_at < record.connected_at;
                 peer.spare = Some(Box::new(record));
-                Admission::Spare(Settlement { keep: peer.record.connection, at, ask: true })
+                Admission::Spare(Settlement { keep: peer.record.connection, at, ask })
             };
         }
-        if let Err(exceeded) = self.check(record.direction, &record.address, record.known) {
+        if let Err(exceeded) = self.check(record.direction, &record.address, seat) {
             return Admission::Refused(exceeded);
         }
         self.peers.insert(record.peer_id, Peer::new(record));
+        self.recount();
         Admission::Accepted
     }
 
@@ -162,24 +175,32 @@ impl<C: Copy + Eq> Peers<C> {
     pub fn settle(&mut self, peer_id: &PeerId, keep: C, lives: bool) -> Option<C> {
         let peer = self.peers.get_mut(peer_id).filter(|peer| peer.record.connection == keep)?;
         let spare = peer.spare.take()?;
-        Some(if lives { spare.connection } else { peer.replace(*spare).connection })
+        let close = if lives { spare.connection } else { peer.replace(*spare).connection };
+        self.recount();
+        Some(close)
     }
 
     /// Whether there is a place for another peer, for an answer before the handshakes.
     ///
     /// # Errors
     /// [`Exceeded`] names the limit; never for a known peer.
-    pub fn check(&self, direction: Direction, address: &Multiaddr, known: bool) -> Result<(), Exceeded> {
-        if known {
-            return Ok(());
-        }
-        let same_group = IpGroup::of(address)
-            .map_or(0, |group| self.iter().filter(|held| IpGroup::of(&held.address) == Some(group)).count());
-        self.limits.check(self.counts(), direction, same_group)
+    pub fn check(&self, direction: Direction, address: &Multiaddr, seat: Seat) -> Result<(), Exceeded> {
+        let sharing = |shares: &dyn Fn(&Multiaddr) -> bool| self.iter().filter(|held| shares(&held.address)).count();
+        let same_ip =
+            IpGroup::of(address).map_or(0, |group| sharing(&|held: &Multiaddr| IpGroup::of(held) == Some(group)));
+        let same_net =
+            NetGroup::of(address).map_or(0, |group| sharing(&|held: &Multiaddr| NetGroup::of(held) == Some(group)));
+        self.limits.check(self.counts(), direction, seat, Neighbours { same_ip, same_net })
     }
 
     /// Takes a connection out that has closed, and its peer with it if that has no spare.
     pub fn remove(&mut self, peer_id: &PeerId, connection: C) -> Removal<C> {
+        let removal = self.take_out(peer_id, connection);
+        self.recount();
+        removal
+    }
+
+    fn take_out(&mut self, peer_id: &PeerId, connection: C) -> Removal<C> {
         let Entry::Occupied(mut entry) = self.peers.entry(*peer_id) else { return Removal::Unneeded };
         let peer = entry.get_mut();
         if peer.record.connection == connection {
@@ -216,6 +237,8 @@ impl<C: Copy + Eq> Peers<C> {
         let Some(peer) = self.peers.get_mut(peer_id) else { return false };
         let behind = peer.record.metadata.as_ref().is_none_or(|held| held.seq_number < seq_number);
         peer.timers.on_ping(now, behind);
+        let wakeup = peer.timers.wakeup();
+        self.hasten(wakeup);
         behind
     }
 
@@ -229,24 +252,36 @@ impl<C: Copy + Eq> Peers<C> {
         for peer in self.peers.values_mut().filter(|peer| stale(&peer.record.status)) {
             peer.timers.hasten_status(now + STATUS_SPREAD.mul_f64(rng.random_range(0.0..=1.0)));
         }
+        self.look_around();
+    }
+
+    /// Pings everyone now and gives up whoever does not answer that one ping: many connections may be dead.
+    pub fn probe_all(&mut self, now: Instant) {
+        for peer in self.peers.values_mut() {
+            peer.timers.probe(now);
+        }
+        self.look_around();
     }
 
     /// Everything that is due now, in order of peer id; it counts as asked for.
     #[must_use = "what is returned counts as asked for"]
     pub fn due_upkeep(&mut self, now: Instant) -> Vec<Upkeep<C>> {
-        self.peers
-            .iter_mut()
-            .flat_map(|(peer_id, peer)| {
-                let connection = peer.record.connection;
-                peer.timers.due(now).map(move |action| Upkeep { peer_id: *peer_id, connection, action })
-            })
-            .collect()
+        if self.quiet_until.is_none_or(|until| now < until) {
+            return Vec::new();
+        }
+        let mut due = Vec::new();
+        for (peer_id, Peer { record, timers, .. }) in &mut self.peers {
+            let upkeep = |action| Upkeep { peer_id: *peer_id, connection: record.connection, action };
+            due.extend(timers.due(now).map(upkeep));
+        }
+        self.look_around();
+        due
     }
 
-    /// When [`Self::due_upkeep`] has something to say; `None` without peers.
+    /// When [`Self::due_upkeep`] may have something to say; `None` without peers.
     #[must_use]
     pub fn wakeup(&self) -> Option<Instant> {
-        self.peers.values().map(|peer| peer.timers.wakeup()).min()
+        self.quiet_until.filter(|_| !self.peers.is_empty())
     }
 
     /// One ready peer.
@@ -262,9 +297,8 @@ impl<C: Copy + Eq> Peers<C> {
 
     /// Ready peers by direction.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        let inbound = self.iter().filter(|held| held.direction == Direction::Inbound).count();
-        Counts { inbound, outbound: self.peers.len() - inbound }
+    pub const fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// The limits in force.
@@ -272,13 +306,28 @@ impl<C: Copy + Eq> Peers<C> {
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
+
+    /// Brings up to date what is derived from the records.
+    fn recount(&mut self) {
+        let inbound = self.iter().filter(|held| held.direction == Direction::Inbound).count();
+        self.counts = Counts { inbound, outbound: self.peers.len() - inbound };
+        self.look_around();
+    }
+
+    fn hasten(&mut self, wakeup: Instant) {
+        self.quiet_until = Some(self.quiet_until.map_or(wakeup, |until| until.min(wakeup)));
+    }
+
+    fn look_around(&mut self) {
+        self.quiet_until = self.peers.values().map(|peer| peer.timers.wakeup()).min();
+    }
 }
 
 /// How long the side with the higher peer id waits until it closes one of two connections itself: as long as the other
 /// side may take to decide and to be heard.
 pub const SETTLE_AFTER: Duration = Duration::from_secs(2);
 
-/// How long an older connection has to answer a ping, before the younger one takes its place: a slow round trip, and
+/// How long an older connection has to answer a request, before the younger one takes its place: a slow round trip, and
 /// time for a busy peer.
 pub const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -402,6 +451,17 @@ mod tests {
     }
 
     #[test]
+    fn an_older_connection_that_answered_since_the_younger_began_is_not_asked() {
+        let (mut peers, now) = table();
+        let older = PeerRecord { ready_at: now + seconds(2), ..record(HIGH, 1, Direction::Outbound, now) };
+        assert_eq!(peers.try_admit(older, now + seconds(2)), Admission::Accepted);
+        let at = now + seconds(4);
+        let settlement = Settlement { keep: 1, at, ask: false };
+        let younger = record(HIGH, 2, Direction::Inbound, now + seconds(1));
+        assert_eq!(peers.try_admit(younger, at), Admission::Spare(settlement));
+    }
+
+    #[test]
     fn a_peer_that_was_killed_and_dials_again_is_taken_back_in_either_direction() {
         for (n, after) in [(LOW, 1), (LOW, 14), (HIGH, 3), (HIGH, 1000)] {
             for direction in [Direction::Inbound, Direction::Outbound] {
@@ -482,6 +542,14 @@ mod tests {
             }
             assert_eq!(due(&mut peers, at(4)), [UpkeepAction::Disconnect]);
         }
+    }
+
+    #[test]
+    fn a_probe_pings_at_once_and_gives_up_after_one_interval() {
+        let (mut peers, start) = admitted(LOW, Direction::Outbound);
+        peers.probe_all(start);
+        assert_eq!(due(&mut peers, start), [UpkeepAction::Ping]);
+        assert_eq!(due(&mut peers, start + seconds(15)), [UpkeepAction::Disconnect]);
     }
 
     #[test]

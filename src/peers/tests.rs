@@ -19,10 +19,10 @@ pub(super) fn peer(n: u16) -> PeerId {
     PeerId::from_bytes(&[0, 2, high, low]).unwrap()
 }
 
-/// The public address of this number.
+/// The public address of this number, in a network of its own.
 pub(super) fn address(n: u16) -> Multiaddr {
     let [high, low] = n.to_be_bytes();
-    format!("/ip4/8.8.{high}.{low}/tcp/9000").parse().unwrap()
+    format!("/ip4/8.{high}.{low}.8/tcp/9000").parse().unwrap()
 }
 
 /// So many seconds.
@@ -259,7 +259,8 @@ impl World {
     }
 }
 
-fn number(peer_id: &PeerId) -> u16 {
+/// The number of a peer.
+pub(super) fn number(peer_id: &PeerId) -> u16 {
     let bytes = peer_id.to_bytes();
     u16::from_be_bytes([bytes[2], bytes[3]])
 }

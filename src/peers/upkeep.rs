@@ -84,6 +84,12 @@ impl Timers {
         self.next_status = self.next_status.min(at);
     }
 
+    /// Pings now, and gives up if that one ping is not answered.
+    pub(super) fn probe(&mut self, now: Instant) {
+        self.next_ping = now;
+        self.unanswered_pings = MAX_UNANSWERED_PINGS - 1;
+    }
+
     /// The earliest time at which [`Self::due`] has something to say.
     pub(super) fn wakeup(&self) -> Instant {
         let others = self.next_ping.min(self.next_status);

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use libp2p::identity::secp256k1;
+use enr::CombinedPublicKey;
+use enr::k256::ecdsa::VerifyingKey;
+use libp2p::identity::{PublicKey, secp256k1};
 use libp2p::multiaddr::Protocol;
 
-use super::{Enr, Multiaddr, PeerId};
+use super::{Enr, Multiaddr, NodeId, PeerId};
 
 /// A peer given by flag, file or API: what `add_known_peer` takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,4 +86,31 @@ pub fn enr_peer_id(enr: &Enr) -> Option<PeerId> {
     // the compressed key as it stands in the record, 33 bytes behind one byte of RLP
     let key = enr.get_raw_rlp("secp256k1")?.get(1..)?;
     Some(PeerId::from_public_key(&secp256k1::PublicKey::try_from_bytes(key).ok()?.into()))
+}
+
+/// The discv5 node id of a peer id; `None` unless it holds a secp256k1 key.
+#[must_use]
+pub fn peer_node_id(peer_id: &PeerId) -> Option<NodeId> {
+    // an identity multihash: two bytes, then the key as libp2p encodes it
+    let key = PublicKey::try_decode_protobuf(peer_id.to_bytes().get(2..)?).ok()?.try_into_secp256k1().ok()?;
+    let key = VerifyingKey::from_sec1_bytes(&key.to_bytes()).ok()?;
+    Some(CombinedPublicKey::from(key).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use enr::CombinedKey;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_id_gives_the_node_id_of_the_same_key() {
+        for _ in 0..20 {
+            let enr = Enr::builder().build(&CombinedKey::generate_secp256k1()).unwrap();
+            assert_eq!(peer_node_id(&enr_peer_id(&enr).unwrap()), Some(enr.node_id()));
+        }
+        let other = libp2p::identity::Keypair::generate_ed25519().public().to_peer_id();
+        assert_eq!(peer_node_id(&other), None);
+        assert_eq!(peer_node_id(&PeerId::from_bytes(&[0, 2, 1, 2]).unwrap()), None);
+    }
 }

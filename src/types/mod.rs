@@ -20,7 +20,7 @@ pub use gossip::{
     UnknownTopic,
 };
 pub use ip::is_public;
-pub use known_peer::{KnownPeer, KnownPeerError, enr_peer_id};
+pub use known_peer::{KnownPeer, KnownPeerError, enr_peer_id, peer_node_id};
 pub use libp2p::{Multiaddr, PeerId};
 pub use peer::{Client, Direction, Family, Muxer, Service, Transport};
 pub use wire::{Attnets, EnrForkId, GoodbyeReason, MetaData, StatusMessage, Syncnets};

@@ -99,3 +99,27 @@ async fn a_peer_that_dials_back_is_not_kept_out_by_a_connection_that_is_dead() -
     assert_eq!(node.gone(peer_id).await?, ("closed_by_peer", None));
     Ok(())
 }
+
+/// Lodestar and others answer two pings in ten seconds, which the handshakes of two connections take, and bar whoever
+/// sends a third.
+#[tokio::test]
+async fn one_of_two_connections_is_closed_without_a_third_ping() -> Result<()> {
+    let chain = network(104);
+    let mut node = TestNode::start(Options::new(&chain)).await?;
+    let (mut first, script) = (Hostile::start().await?, Script::honest(&chain));
+    node.handle.add_known_peer(first.multiaddr()).await?;
+    let peer_id = first.peer_id;
+    tokio::select! {
+        ready = node.ready(peer_id) => ready?,
+        ended = first.play(&script) => anyhow::bail!("refused: {:?}", ended?),
+    };
+    let mut second = first.again().await?;
+    let connection = second.dial(&node.multiaddr("/tcp/")?).await?;
+    second.ask_status(&connection, &script).await?;
+    tokio::select! {
+        ended = second.play(&script) => assert_eq!(ended?, None),
+        asked = first.play_until("ping", &script) => anyhow::bail!("asked for {}", asked?.protocol),
+    };
+    assert_eq!(node.peers(), [peer_id]);
+    Ok(())
+}

@@ -320,3 +320,14 @@ fn forgiving_a_cause_makes_its_peers_due_at_once() {
     f.queue.forgive(Cause::Incompatible);
     assert_eq!(f.next(), Some(peer(1)));
 }
+
+#[test]
+fn a_peer_that_fails_inbound_while_it_is_dialled_is_kept_until_the_dial_ends() {
+    let mut f = Fixture::new(DialQueueConfig { max_failures: 1, ..DialQueueConfig::default() });
+    f.push(1, Source::Discovered);
+    assert_eq!(f.next(), Some(peer(1)));
+    f.outcome(1, Outcome::Failed { direction: Direction::Inbound, cause: Cause::Transient });
+    assert_eq!(f.queue.state(&peer(1), f.now), Some(DialState::Dialing));
+    f.outcome(1, FAILED);
+    assert_eq!((f.queue.state(&peer(1), f.now), f.queue.room()), (None, DialQueueConfig::default().capacity));
+}
