@@ -25,7 +25,7 @@ pub(super) struct Arrival {
     id: MessageId,
     topic: GossipTopic,
     fingerprint: Fingerprint,
-    pub(super) wire_bytes: usize,
+    wire_bytes: usize,
     arrived: Instant,
     /// Its share of the bytes that may wait to be judged; without one there was no room, and its SSZ is gone.
     share: Option<OwnedSemaphorePermit>,
@@ -33,9 +33,7 @@ pub(super) struct Arrival {
 
 /// What is to become of a copy.
 enum Admission {
-    /// It is new: libp2p's router is to see it.
-    New,
-    /// It is not, and libp2p's router is to see it all the same.
+    /// libp2p's router is to see it.
     Pass,
     /// It is a further copy of this message, which waits for its verdict: libp2p's router is to see it if that matters.
     Wait(MessageId),
@@ -45,13 +43,27 @@ enum Admission {
     Invalid,
 }
 
+/// What an RPC brought for libp2p's router.
+#[derive(Debug, Default)]
+pub(super) struct Brought {
+    /// The new messages.
+    pub(super) arrivals: Vec<Arrival>,
+    /// Id and SSZ of every message, in order; no SSZ where it is not new.
+    pub(super) payloads: Vec<(MessageId, Vec<u8>)>,
+}
+
+impl Brought {
+    pub(super) fn clear(&mut self) {
+        self.arrivals.clear();
+        self.payloads.clear();
+    }
+}
+
 /// What the messages of an RPC are, of which libp2p's router is to see any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inflow {
     /// There are none.
     Nothing,
-    /// All are new.
-    New,
     /// There is one, a further copy of this message, which waits for its verdict.
     Copy(MessageId),
     /// Anything else.
@@ -62,7 +74,6 @@ impl Inflow {
     const fn and(self, next: Self) -> Self {
         match (self, next) {
             (Self::Nothing, other) => other,
-            (Self::New, Self::New) => Self::New,
             _ => Self::Mixed,
         }
     }
@@ -95,7 +106,6 @@ impl Router {
         let mut inflow = Inflow::Nothing;
         messages.retain_mut(|raw| {
             let next = match self.admit(raw, source, now) {
-                Admission::New => Inflow::New,
                 Admission::Pass => Inflow::Mixed,
                 Admission::Wait(id) => Inflow::Copy(id),
                 Admission::Drop => return false,
@@ -145,7 +155,7 @@ impl Router {
         let arrival = Arrival { id, topic: joined.topic, fingerprint, wire_bytes, arrived: now, share };
         self.brought.arrivals.push(arrival);
         self.brought.payloads.push((id, ssz));
-        Admission::New
+        Admission::Pass
     }
 
     /// Counts and tells of an invalid message; whether its sender is to pay for it.
@@ -208,7 +218,7 @@ impl Router {
         }
     }
 
-    /// A message that is new to libp2p's router, too: for the judges.
+    /// A message that is new to libp2p's router, too: to the judges.
     pub(super) fn on_message(&mut self, peer_id: PeerId, inner_id: &gossipsub::MessageId, ssz: Vec<u8>) {
         let arrival = take_arrival(&mut self.arrivals, inner_id);
         let Some(Arrival { id, topic, wire_bytes, arrived, share, .. }) = arrival else {
@@ -226,16 +236,10 @@ impl Router {
         };
         let verdict = PendingVerdict::new(id, peer_id, place);
         let ssz = HeldBytes::new(ssz, share);
-        self.for_judges.push(GossipMessage { topic, peer_id, ssz, wire_bytes, arrived, verdict });
-    }
-
-    /// Hands the judges what has gathered for them.
-    pub(super) fn hand_over(&mut self) {
-        for message in self.for_judges.drain(..) {
-            if let Err(TrySendError::Full(message) | TrySendError::Closed(message)) = self.messages.try_send(message) {
-                self.counts.of_mut(message.topic.name.kind()).overflow += 1;
-                message.verdict.report(super::Acceptance::Ignore);
-            }
+        let message = GossipMessage { topic, peer_id, ssz, wire_bytes, arrived, verdict };
+        if let Err(TrySendError::Full(message) | TrySendError::Closed(message)) = self.messages.try_send(message) {
+            counts.overflow += 1;
+            message.verdict.report(super::Acceptance::Ignore);
         }
     }
 }

@@ -27,7 +27,6 @@ mod prepared;
 mod score;
 mod seen;
 mod snappy;
-mod staged;
 #[cfg(test)]
 mod tests;
 
@@ -63,13 +62,12 @@ use filter::Filter;
 use fingerprints::Fingerprints;
 use handle::{COMMANDS, Outgoing, RouterCommand, id_rule};
 use held::{Held, HeldCopy};
-use inbound::{Arrival, Inflow};
+use inbound::{Arrival, Brought, Inflow};
 use message::Report;
 use message_id::IdRule;
 use prepared::{Prepared, inner_id};
 use score::ScoreClock;
 use seen::{SeenCache, Sighting, Standing};
-use staged::{Batch, Brought, Staged};
 
 /// Messages that may wait for their verdict, and the verdicts that may wait for the router; beyond it a message is
 /// **dropped and counted**: an IGNORE. 32 768 × about 350 bytes = 11 MiB besides the messages' own bytes.
@@ -168,11 +166,8 @@ pub(super) struct Router {
     held: Held,
     /// By the RPC that is being looked at. Empty between calls; kept for its memory.
     brought: Brought,
-    staged: Staged,
     /// New messages that libp2p's router was given and has not brought out yet.
     arrivals: VecDeque<Arrival>,
-    /// What it has brought out in this poll.
-    for_judges: Vec<GossipMessage>,
     /// Corroborations that the copies of one call decided, at most one a copy. They wait until libp2p's router has noted
     /// who sent those copies: it does not forward to a sender. Empty between calls.
     decided: Vec<Outcome>,
@@ -222,9 +217,7 @@ impl Router {
             },
             held: Held::default(),
             brought: Brought::default(),
-            staged: Staged::default(),
             arrivals: VecDeque::new(),
-            for_judges: Vec::new(),
             decided: Vec::new(),
             commands,
             reports_in,
@@ -242,7 +235,6 @@ impl Router {
     }
 
     fn on_command(&mut self, command: RouterCommand) {
-        self.flush();
         match command {
             RouterCommand::Subscribe(topics) => topics.into_iter().for_each(|topic| self.subscribe(topic)),
             RouterCommand::Unsubscribe(topics) => topics.into_iter().for_each(|topic| self.unsubscribe(topic)),
@@ -391,20 +383,12 @@ impl Router {
         let HeldCopy { peer_id, connection_id, event } = copy;
         if self.witnesses.contains_key(&connection_id) {
             let brought = Brought { payloads: vec![(message_id, Vec::new())], ..Brought::default() };
-            self.pass_on(connection_id, Batch { peer_id, event, brought });
-        }
-    }
-
-    /// Gives libp2p's router everything that is staged.
-    fn flush(&mut self) {
-        for (connection_id, batch) in self.staged.take() {
-            self.pass_on(connection_id, batch);
+            self.pass_on(peer_id, connection_id, event, brought);
         }
     }
 
     /// Gives libp2p's router what a connection brought.
-    fn pass_on(&mut self, connection_id: ConnectionId, batch: Batch) {
-        let Batch { peer_id, event, brought } = batch;
+    fn pass_on(&mut self, peer_id: PeerId, connection_id: ConnectionId, event: InnerEvent, brought: Brought) {
         let start = self.arrivals.len();
         self.arrivals.extend(brought.arrivals);
         self.prepared.lay_inbound(brought.payloads);
@@ -551,7 +535,6 @@ impl NetworkBehaviour for Router {
                 self.witnesses.insert(connection.connection_id, witness);
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, remaining_established, .. }) => {
-                self.flush();
                 self.witnesses.remove(&connection_id);
                 if remaining_established == 0 {
                     self.low.remove(&peer_id);
@@ -571,12 +554,6 @@ impl NetworkBehaviour for Router {
         let inflow = self.look_at(peer_id, connection_id, &mut event);
         match inflow {
             Inflow::Nothing => {}
-            Inflow::New => {
-                self.staged.add(peer_id, connection_id, event, &mut self.brought);
-                if self.staged.is_full() {
-                    self.flush();
-                }
-            }
             // the copy that decided a corroboration is noted at once: its outcome waits for nothing else
             Inflow::Copy(id) if self.decided.is_empty() && self.held.has_room(&id) => {
                 self.brought.clear();
@@ -585,10 +562,8 @@ impl NetworkBehaviour for Router {
             Inflow::Copy(_) | Inflow::Mixed => {
                 let blamed =
                     matches!(&event, InnerEvent::Message { invalid_messages, .. } if !invalid_messages.is_empty());
-                // what came before goes before, or a copy could pass for the message
-                self.flush();
                 let brought = std::mem::take(&mut self.brought);
-                self.pass_on(connection_id, Batch { peer_id, event, brought });
+                self.pass_on(peer_id, connection_id, event, brought);
                 if blamed {
                     self.check_score(peer_id);
                 }
@@ -607,22 +582,12 @@ impl NetworkBehaviour for Router {
         while self.tick.poll_tick(cx).is_ready() {
             self.on_tick();
         }
-        if self.staged.is_complete() {
-            self.flush();
-        } else {
-            // the swarm looks for more first; when it has found none, this is polled again
-            cx.waker().wake_by_ref();
-        }
         loop {
             match self.inner.poll(cx) {
                 Poll::Ready(ToSwarm::GenerateEvent(event)) => {
                     if let Some(event) = self.on_inner_event(event) {
                         return Poll::Ready(ToSwarm::GenerateEvent(event));
                     }
-                }
-                Poll::Pending => {
-                    self.hand_over();
-                    return Poll::Pending;
                 }
                 other => return other,
             }
