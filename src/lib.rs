@@ -49,6 +49,8 @@
 //!   └────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! All of it runs on one thread ([`tasks::runtime`]) but for what computes: the judges' threads, proofs, files.
+//!
 //! # Code map
 //!
 //! In order of rank: a module imports only modules of a lower rank, and its own children. `tests/layering.rs` holds the

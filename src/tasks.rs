@@ -5,13 +5,25 @@
 //! supervises through [`TaskGroup::failed`].
 
 use std::future::Future;
+use std::io;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
+
+/// The runtime that the network lives on: one thread. The swarm is one task, and every message wakes it: handing each between
+/// threads costs as much again as reading, deciphering and routing it (`cargo bench --bench gossip -- core`), and one core
+/// does eight times mainnet's load. What computes for long has threads of its own (`spawn_blocking`).
+///
+/// # Errors
+/// Where the system gives no event queue.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
 
 /// A group of tasks that live and end together.
 #[derive(Clone, Debug)]

@@ -26,6 +26,7 @@ mod senders;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use beacond::tasks::runtime;
 use tokio::runtime::Builder;
 
 use child::CHILD;
@@ -64,8 +65,12 @@ fn measure(words: &[&str]) -> Result<()> {
 }
 
 fn play_role(role: &str, rest: &[&str]) -> Result<()> {
-    // as the daemon on two cores
-    Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
+    let runtime = match role {
+        // as libp2p's users run it
+        "plain" => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
+        _ => runtime(),
+    };
+    runtime?.block_on(async {
         match (role, rest) {
             ("ours", [scenario]) => ours::run(serde_json::from_str(scenario)?).await,
             ("plain", [scenario]) => plain::run(serde_json::from_str(scenario)?).await,

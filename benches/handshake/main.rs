@@ -1,23 +1,26 @@
 //! What a handshaken connection costs, against a plain libp2p connection that has been identified, in the same run.
 //!
 //! Nodes and their rivals live in this process and talk over loopback; samples of both alternate, so that whatever
-//! else the machine does falls on both. Prints tables, takes half a minute. Time is that of the whole pair: both ends
-//! share the machine, and the processor time of a connection is that of both sides.
+//! else the machine does falls on both. Prints tables, takes half a minute. Both ends share the machine, each on a thread
+//! of its own; the processor time of a connection is that of both sides.
 //!
 //! `cargo bench --bench handshake`
 
 #![expect(clippy::print_stdout, reason = "the table is what the program is for")]
 
+mod beside;
 mod figures;
 mod ours;
 mod rival;
 mod way;
 
 use anyhow::{Context, Result};
+use beacond::tasks::runtime;
 use futures::StreamExt;
-use tokio::runtime::Builder;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use beside::beside;
 use figures::{Figures, Spent};
 use ours::{Dialler, Listener};
 use rival::{PlainDialler, PlainListener};
@@ -38,20 +41,21 @@ const ASKING: usize = 50;
 fn main() -> Result<()> {
     // the first use of the TLS library's random source takes a tenth of a second
     beacond::transport::warm_up();
-    // as the daemon on two cores
-    Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
-        latency().await?;
-        status().await
+    // each end on a thread of its own, as two daemons are
+    let beside = beside()?;
+    runtime()?.block_on(async {
+        latency(&beside).await?;
+        status(&beside).await
     })?;
-    Builder::new_current_thread().enable_all().build()?.block_on(throughput())
+    runtime()?.block_on(throughput())
 }
 
 /// From the wish to connect to `handshake.completed`, against plain connect and identify.
-async fn latency() -> Result<()> {
+async fn latency(beside: &Handle) -> Result<()> {
     println!("\nconnect, one after another, {SEQUENTIAL} each (ms)\n");
     println!("{:<12} {:<26} {:>7} {:>7}  steps of ours at p50", "over", "what", "p50", "p95");
     for way in Way::ALL {
-        let (listener, plain_listener) = (Listener::start().await?, PlainListener::start(way).await?);
+        let (listener, plain_listener) = (Listener::start(beside).await?, PlainListener::start(way, beside).await?);
         let mut by_dialler = Figures::default();
         let mut by_listener = Figures::default();
         let mut plain = Figures::default();
@@ -78,11 +82,11 @@ async fn latency() -> Result<()> {
 }
 
 /// Status on connections that are handshaken already, against an echo that takes as many round trips.
-async fn status() -> Result<()> {
+async fn status(beside: &Handle) -> Result<()> {
     println!("\none exchange on a live connection, stream and negotiation included (ms)\n");
     println!("{:<12} {:<26} {:>7} {:>7} {:>7}", "over", "what", "p50", "p95", "p99");
     for way in Way::ALL {
-        let listener = Listener::start().await?;
+        let listener = Listener::start(beside).await?;
         let (mut status, mut echo) = (Figures::default(), Figures::default());
         for _ in 0..ASKING {
             let asked = ours::ask_status(way, &listener).await?;
@@ -111,7 +115,7 @@ async fn throughput() -> Result<()> {
 }
 
 async fn handshaken_at_once(way: Way) -> Result<Spent> {
-    let listener = Listener::start().await?;
+    let listener = Listener::start(&Handle::current()).await?;
     let mut diallers = Vec::new();
     for _ in 0..CONCURRENT {
         diallers.push(Dialler::new(way).await?);
@@ -136,7 +140,7 @@ async fn handshaken_at_once(way: Way) -> Result<Spent> {
 }
 
 async fn identified_at_once(way: Way) -> Result<Spent> {
-    let listener = PlainListener::start(way).await?;
+    let listener = PlainListener::start(way, &Handle::current()).await?;
     let diallers = (0..CONCURRENT).map(|_| PlainDialler::new(way)).collect::<Result<Vec<_>>>()?;
     let before = Spent::start()?;
     let listener = &listener;

@@ -17,6 +17,7 @@ use beacond::time::SlotClock;
 use beacond::transport;
 use beacond::types::{GoodbyeReason, KnownPeer, MetaData, Muxer, PeerId, StatusMessage};
 use futures::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -82,10 +83,10 @@ impl Node {
 pub(crate) struct Listener(Node);
 
 impl Listener {
-    pub(crate) async fn start() -> Result<Self> {
+    pub(crate) async fn start(on: &Handle) -> Result<Self> {
         let transports =
             TransportConfig { tcp: true, quic: true, memory: false, muxers: vec![Muxer::Yamux, Muxer::Mplex] };
-        Node::start(transports, true).await.map(Self)
+        on.spawn(Node::start(transports, true)).await?.map(Self)
     }
 
     fn to_dial(&self, way: Way) -> Result<KnownPeer> {

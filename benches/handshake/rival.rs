@@ -12,6 +12,7 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{Config, SwarmEvent};
 use libp2p::{Swarm, identify, noise, quic, tcp, yamux};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -27,7 +28,11 @@ pub(crate) struct PlainListener {
 }
 
 impl PlainListener {
-    pub(crate) async fn start(way: Way) -> Result<Self> {
+    pub(crate) async fn start(way: Way, on: &Handle) -> Result<Self> {
+        on.spawn(Self::listen(way)).await?
+    }
+
+    async fn listen(way: Way) -> Result<Self> {
         let mut swarm = swarm(way)?;
         swarm.listen_on(way.loopback())?;
         let address = loop {
