@@ -60,12 +60,13 @@ impl Gateway {
     ///
     /// Cancel safe.
     pub(super) async fn find(search: SocketAddr, listen: Ipv4Addr) -> Result<Self, NatError> {
-        let options = SearchOptions {
-            bind_addr: (listen, 0).into(),
-            broadcast_address: search,
-            timeout: Some(PATIENCE),
-            single_search_timeout: Some(PATIENCE),
-        };
+        let mut options = SearchOptions::default();
+        options.bind_addr = (listen, 0).into();
+        options.broadcast_address = search;
+        options.timeout = Some(PATIENCE);
+        options.single_search_timeout = Some(PATIENCE);
+        // whoever is asked by address rather than by multicast may be anywhere, on loopback as well
+        options.allowed_gateway_ips = Some(search.ip()).filter(|ip| !ip.is_multicast()).into_iter().collect();
         // the library's texts say no more than that nobody answered in sense
         let inner = search_gateway(options).await.map_err(|_| NatError::NoGateway)?;
         if !is_nearby(inner.addr.ip()) {
