@@ -36,6 +36,7 @@ fn manager(network: &Network, capacity: usize, now: Instant) -> PeerManager<u64>
     let queue = DialQueueConfig { capacity, ..DialQueueConfig::default() };
     let config = ManagerConfig { queue, ..config(READY as usize) };
     let mut manager = PeerManager::new(peer_id(u32::MAX), config, now);
+    manager.begin_dialling();
     manager.set_wanted(wanted());
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for n in 0..READY {

@@ -48,13 +48,13 @@ use self::table::Table;
 use self::upkeep::{Counters, Upkeep};
 use super::reachability::PROBATION;
 use super::{
-    AddEnrError, Discovery, DiscoveryCounts, EnrContent, EnrError, EnrUpdateReason, LookupError, LookupTarget,
+    AddEnrError, Barred, Discovery, DiscoveryCounts, EnrContent, EnrError, EnrUpdateReason, LookupError, LookupTarget,
     MAX_LOOKUP_RECORDS,
 };
 use crate::events::Events;
 use crate::fault::{Classify, Fault};
 use crate::tasks::TaskGroup;
-use crate::types::Enr;
+use crate::types::{Enr, NodeId};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -282,6 +282,20 @@ impl Discovery for Discv5Discovery {
 
     fn take_inbound(&self) -> Vec<IpAddr> {
         self.counters.take_inbound()
+    }
+
+    /// discv5 keeps one list for the whole process: nodes beside this one in a process are bound by it as well.
+    fn bar(&self, whom: Barred, lasts: Option<Duration>) {
+        match (whom, lasts) {
+            (Barred::Node(node_id), Some(_)) => self.discv5.ban_node(&node_id, lasts),
+            (Barred::Node(node_id), None) => self.discv5.ban_node_remove(&node_id),
+            (Barred::Address(ip), Some(_)) => self.discv5.ban_ip(ip, lasts),
+            (Barred::Address(ip), None) => self.discv5.ban_ip_remove(&ip),
+        }
+    }
+
+    fn record_of(&self, node_id: &NodeId) -> Option<Enr> {
+        self.discv5.find_enr(node_id)
     }
 
     fn counts(&self) -> DiscoveryCounts {

@@ -12,6 +12,7 @@ pub mod target;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -23,7 +24,7 @@ pub use self::predicate::{Candidate, Predicate, Refusal, RefusalCounts};
 pub use self::reachability::{AddressSource, Change, Reachability, Verdict};
 pub use self::target::{LookupTarget, MAX_MATCHES};
 use crate::fault::{Classify, Fault};
-use crate::types::Enr;
+use crate::types::{Enr, NodeId};
 
 /// Records that one lookup returns at most: one bucket.
 pub const MAX_LOOKUP_RECORDS: usize = 16;
@@ -80,11 +81,28 @@ pub trait Discovery: fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Talks to somebody no more for so long, or again with `None`. Nothing where nobody is talked to.
+    fn bar(&self, _whom: Barred, _lasts: Option<Duration>) {}
+
+    /// The record of a node, if it is at hand.
+    fn record_of(&self, _node_id: &NodeId) -> Option<Enr> {
+        None
+    }
+
     /// What happened since start.
     fn counts(&self) -> DiscoveryCounts;
 
     /// Stops finding and being found. Lookups under way end with an error; idempotent.
     fn shutdown(&self);
+}
+
+/// With whom discovery is not to talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Barred {
+    /// One node.
+    Node(NodeId),
+    /// Whoever sends from there.
+    Address(IpAddr),
 }
 
 /// Why our own record changes; the label of `enr.updated`.

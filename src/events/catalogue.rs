@@ -117,6 +117,8 @@ catalogue! {
         refused: usize,
         /// Records in the routing table.
         table_size: usize,
+        /// Subnets and columns that it was for; 0 for a random one.
+        wanted: u64,
     }
     /// A record was refused as a dial candidate.
     DiscoveryRefused = "discovery.refused", TRACE {
@@ -305,12 +307,78 @@ catalogue! {
         /// `closed_by_peer`, `connection_lost`, `goodbye_received`, `ping_timeout`, `shutdown`, `duplicate` (both sides had
         /// dialled, and the peer gave this connection up before the other one was ready), or what was
         /// wrong with a later Status: `wrong_fork_digest`, `finalized_conflict`, `finalized_in_future`, `head_in_future`,
-        /// `finalized_after_head`; `gossip_score` when it sent too much that is invalid.
+        /// `finalized_after_head`; what counts against it, as in `peer.penalized`; `banned`, `ip_banned`; or why it was
+        /// pruned, see `beacond::peers::PruneReason`.
         reason: &'static str,
         /// The code of the goodbye received or sent, if any.
         goodbye_code: Option<u64>,
         /// From ready to gone.
         session_ms: u64,
+    }
+    /// A peer did something that counts against it.
+    PeerPenalized = "peer.penalized", DEBUG {
+        /// Who.
+        peer_id: PeerId,
+        /// `handshake`, `request`, `gossip_score`, `slow`.
+        deed: &'static str,
+        /// Its score now; 0 is clean, it is left below -20 and banned below -50, and half of it is forgotten in 10 minutes.
+        score: f64,
+        /// `good`, `left`, `banned`.
+        standing: &'static str,
+    }
+    /// A peer, or everybody at an address, is neither dialled nor let in for a while.
+    PeerBanned = "peer.banned", INFO {
+        /// Who, if it is one peer.
+        peer_id: Option<PeerId>,
+        /// From where, if it is everybody there: an address, or the /64 of an IPv6 one.
+        network: Option<String>,
+        /// Until the ban ends by itself.
+        duration_ms: u64,
+    }
+    /// A ban is over.
+    PeerUnbanned = "peer.unbanned", DEBUG {
+        /// Who, if it was one peer.
+        peer_id: Option<PeerId>,
+        /// From where, if it was everybody there.
+        network: Option<String>,
+    }
+    /// Once a slot: where peers stand.
+    PeersSummarized = "peers.summarized", DEBUG {
+        /// The slot that began.
+        slot: Slot,
+        /// Ready peers that dialled us.
+        inbound: usize,
+        /// Ready peers that we dialled.
+        outbound: usize,
+        /// Attempts of ours under way.
+        connecting: usize,
+        /// Peers that dialled us and shake hands.
+        connected: usize,
+        /// Peers that wait to be dialled, or back off.
+        queued: usize,
+        /// Peers banned by their id.
+        banned: usize,
+        /// Subnets and columns that we want and nobody covers.
+        bare: u64,
+        /// Subnets and columns that fewer cover than are enough, the bare ones included.
+        thin: u64,
+        /// Ready peers by client, such as `lighthouse=12,teku=3`.
+        clients: String,
+        /// Ready peers by transport.
+        transports: String,
+        /// Attempts of either direction that came to nothing since the last summary, by reason.
+        refusals: String,
+    }
+    /// We suspect ourselves rather than our peers, or no more: meanwhile nobody is charged for anything.
+    NetworkSuspect = "network.suspect", WARN {
+        /// `began`, `ended`.
+        state: &'static str,
+        /// What looks wrong: see `beacond::peers::Suspicion`.
+        cause: &'static str,
+        /// Since the first sign of it.
+        duration_ms: u64,
+        /// Ready peers that are left.
+        peers: usize,
     }
     /// The peer stays ready over a newer or preferred connection, and the other is closed.
     PeerReplaced = "peer.replaced", DEBUG {

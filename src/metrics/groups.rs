@@ -100,6 +100,16 @@ metric_group! {
         goodbyes_sent: Counts["code"],
         /// Goodbyes that peers sent, by code.
         goodbyes_received: Counts["code"],
+        /// Deeds that counted against a peer, and where they left it.
+        penalized: Counts["deed", "standing"],
+        /// Bans that began, of a peer or of a network.
+        bans: Counts["target"],
+        /// Peers that are not ready: `connecting`, `connected` (they dialled us and shake hands), `banned`; once a slot.
+        others: Levels["state"],
+        /// Subnets and columns that are wanted and that nobody covers (`bare`), or too few (`thin`); once a slot.
+        need: Levels["degree"],
+        /// Times at which we suspected ourselves rather than our peers, and no more.
+        suspicions: Counts["cause", "state"],
     }
 }
 

@@ -82,6 +82,7 @@ impl Observer for Recorder {
             | NodeEvent::NetworkHostResolved { .. }
             | NodeEvent::NetworkHostUnresolved { .. }
             | NodeEvent::NetworkReachability { .. }
+            | NodeEvent::PeerUnbanned { .. }
             | NodeEvent::GossipTopicsChanged { .. }
             | NodeEvent::GossipRejected { .. }
             | NodeEvent::RpcReportDropped { .. } => {}
@@ -144,6 +145,19 @@ impl Observer for Recorder {
                     _ => self.on_goodbye_sent(*goodbye_code),
                 }
             }
+            NodeEvent::PeerPenalized { deed, standing, .. } => self.peer.penalized.inc([deed, standing]),
+            NodeEvent::PeerBanned { peer_id, .. } => {
+                self.peer.bans.inc([if peer_id.is_some() { "peer" } else { "network" }]);
+            }
+            NodeEvent::PeersSummarized { connecting, connected, banned, bare, thin, .. } => {
+                for (state, count) in [("connecting", connecting), ("connected", connected), ("banned", banned)] {
+                    self.peer.others.set(*count, [state]);
+                }
+                for (degree, count) in [("bare", bare), ("thin", thin)] {
+                    self.peer.need.set(usize::try_from(*count).unwrap_or(usize::MAX), [degree]);
+                }
+            }
+            NodeEvent::NetworkSuspect { state, cause, .. } => self.peer.suspicions.inc([cause, state]),
             NodeEvent::PeerReplaced {
                 client,
                 direction,

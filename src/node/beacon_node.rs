@@ -21,9 +21,10 @@ use crate::chain::{ChainConfig, ChainConfigError, NetworkName, UnknownNetwork};
 use crate::config::{ConfigWarning, NetworkSource, ValidConfig};
 use crate::events::{Events, NodeEvent};
 use crate::metrics::{self, BindError, Metrics};
-use crate::store::{DataDir, Identity, StoreError};
+use crate::store::{DataDir, Identity, PeerBook, StoreError};
 use crate::tasks::TaskGroup;
 use crate::time::milliseconds;
+use crate::types::BookEntry;
 
 /// Why the daemon could not start; each text names the flag or file to change.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,8 @@ pub struct BeaconNode {
     events: Events,
     tasks: TaskGroup,
     started: Instant,
+    book: Option<(PeerBook, Vec<BookEntry>)>,
+    open_files: u64,
 }
 
 /// The daemon on the network: listening, with its bootstrap nodes queued.
@@ -95,8 +98,19 @@ impl BeaconNode {
         for warning in warnings {
             events.emit(NodeEvent::NodeWarned { reason: warning.as_str(), advice: warning.to_string() });
         }
-        raise_open_files(&events);
-        Ok(Self { config, chain, data_dir, metrics, events, tasks: TaskGroup::new(), started })
+        let open_files = raise_open_files(&events);
+        let book = PeerBook::open(data_dir.path())?;
+        Ok(Self {
+            book: Some(book),
+            open_files,
+            config,
+            chain,
+            data_dir,
+            metrics,
+            events,
+            tasks: TaskGroup::new(),
+            started,
+        })
     }
 
     /// Opens every socket, starts discovery and queues the bootstrap nodes.
@@ -112,7 +126,11 @@ impl BeaconNode {
         };
         let Identity { peer_id, node_id, .. } = *self.data_dir.identity();
         let libp2p = libp2p::metrics::Metrics::new(self.metrics.registry_mut());
-        let (node, handle) = self.builder()?.metrics(libp2p).build(&self.tasks).await?;
+        let mut builder = self.builder()?.metrics(libp2p).open_files(self.open_files);
+        if let Some((book, entries)) = self.book.take() {
+            builder = builder.remembers(book, entries);
+        }
+        let (node, handle) = builder.build(&self.tasks).await?;
         self.keep_enr(&node)?;
         self.keep_metadata(&node)?;
 
@@ -273,13 +291,15 @@ fn serve_metrics(listener: TcpListener, metrics: Metrics, events: &Events, tasks
 /// Sockets and files that a node of the default target needs with room to spare: three dials a peer at start.
 const OPEN_FILES: u64 = 4096;
 
-/// Raises the soft limit of open files towards the hard one, and says so when that is not enough.
-fn raise_open_files(events: &Events) {
-    let allowed = match rlimit::increase_nofile_limit(rlimit::INFINITY) {
-        Ok(limit) if limit >= OPEN_FILES => return,
+/// Raises the soft limit of open files towards the hard one, and says so when that is not enough. Returns what is allowed.
+fn raise_open_files(events: &Events) -> u64 {
+    let raised = rlimit::increase_nofile_limit(rlimit::INFINITY);
+    let allowed = match &raised {
+        Ok(limit) if *limit >= OPEN_FILES => return *limit,
         Ok(limit) => format!("{limit} open files are allowed"),
         Err(error) => format!("how many open files are allowed cannot be read or raised ({error})"),
     };
     let advice = format!("{allowed}, {OPEN_FILES} are wanted: raise the hard limit (ulimit -Hn)");
     events.emit(NodeEvent::NodeWarned { reason: "few_open_files", advice });
+    raised.unwrap_or(OPEN_FILES)
 }

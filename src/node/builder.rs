@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::actions::{column_bits, cover_of_plan};
 use super::connection::Handshaker;
 use super::discovery_loop::{DiscoveryLoop, Recent};
 use super::eth2_node::Eth2Node;
@@ -34,14 +35,14 @@ use crate::discovery::{
 use crate::events::{Events, NodeEvent};
 use crate::gossip::{Duties, Gossip, GossipSettings, Subscriptions};
 use crate::handshake::HandshakeRegistry;
-use crate::peers::{DialQueue, DialQueueConfig, Limits, Peers, Source};
+use crate::peers::{CoverTargets, DialQueueConfig, Limits, ManagerConfig, PeerManager, Source};
 use crate::rpc::{RpcLimits, RpcServer, methods};
-use crate::store::{Identity, sequence};
+use crate::store::{Identity, PeerBook, sequence};
 use crate::switch::{ListenError, RelayPolicy, RouterSettings, Switch, SwitchEnds, SwitchLimits, SwitchSettings};
 use crate::tasks::TaskGroup;
 use crate::time::SlotClock;
 use crate::transport::{self, TransportError};
-use crate::types::{Enr, KnownPeer, MetaData, Multiaddr};
+use crate::types::{BookEntry, Enr, KnownPeer, MetaData, Multiaddr};
 
 /// Candidates that discovery found and the node has not taken; **wait**: lookups pause.
 ///
@@ -96,6 +97,8 @@ pub struct Eth2NodeBuilder {
     previous_metadata: Option<MetaData>,
     first_metadata_seq: u64,
     metrics: Option<Libp2pMetrics>,
+    book: Option<(PeerBook, Vec<BookEntry>)>,
+    open_files: u64,
     seed: u64,
 }
 
@@ -128,6 +131,8 @@ impl Eth2NodeBuilder {
             previous_metadata: None,
             first_metadata_seq: 0,
             metrics: None,
+            book: None,
+            open_files: u64::MAX,
             seed: rand::random(),
         }
     }
@@ -180,6 +185,18 @@ impl Eth2NodeBuilder {
         self
     }
 
+    /// Remembers peers in a book, and begins with those that are in it.
+    pub fn remembers(mut self, book: PeerBook, entries: Vec<BookEntry>) -> Self {
+        self.book = Some((book, entries));
+        self
+    }
+
+    /// Has so many attempts under way at once as this many open files allow.
+    pub const fn open_files(mut self, allowed: u64) -> Self {
+        self.open_files = allowed;
+        self
+    }
+
     /// What this node would tell of its subnets and custody if it were built now.
     pub(super) fn metadata(&self) -> MetaData {
         let subscriptions = self.subscriptions(Arc::new(ForkSchedule::new(&self.chain)));
@@ -202,7 +219,7 @@ impl Eth2NodeBuilder {
     ///
     /// Not cancel safe: cancel `tasks` after dropping the future.
     pub async fn build(mut self, tasks: &TaskGroup) -> Result<(Eth2Node, NodeHandle), BuildError> {
-        let limits = Limits::for_target(self.peers.target);
+        let limits = Limits::for_target(self.peers.target).with_open_files(self.open_files);
         let schedule = Arc::new(ForkSchedule::new(&self.chain));
         let subscriptions = self.subscriptions(schedule.clone());
         let plan = subscriptions.plan_at(self.clock.epoch());
@@ -260,6 +277,10 @@ impl Eth2NodeBuilder {
         let (gossip, low_scores) = Gossip::start(gossip, tasks);
         let fork_since = now.borrow().fork.since;
         let bootnodes = self.boot_nodes();
+        let mut manager = PeerManager::new(self.identity.peer_id, manager_config(limits), Instant::now());
+        manager.set_wanted(cover_of_plan(&plan.borrow()));
+        let (book, recalled) = self.book.take().unzip();
+        let recalled = recalled.unwrap_or_default();
         let mut node = Eth2Node {
             handshaker: Handshaker {
                 registry: Arc::new(self.registry),
@@ -271,12 +292,10 @@ impl Eth2NodeBuilder {
             discovery,
             lookups: (!matches!(self.find, Find::Nobody)).then_some(lookups),
             predicate,
-            peers: Peers::new(self.identity.peer_id, limits),
-            queue: DialQueue::new(self.identity.peer_id, DialQueueConfig::default()),
+            manager,
             rng: ChaCha8Rng::seed_from_u64(self.seed),
             bootnodes: bootnodes.len(),
             undialable_bootnodes: 0,
-            bootstrap: None,
             started: Instant::now(),
             sessions: Default::default(),
             early_goodbyes: Default::default(),
@@ -293,6 +312,10 @@ impl Eth2NodeBuilder {
             candidates,
             now,
             fork_since,
+            refusals: Default::default(),
+            book,
+            recalled,
+            looking: false,
             subscriptions,
             plan: plan_sender,
             low_scores,
@@ -456,6 +479,16 @@ fn record_of(peer: KnownPeer) -> Option<Enr> {
     match peer {
         KnownPeer::Enr(enr) => Some(*enr),
         KnownPeer::Multiaddr { .. } => None,
+    }
+}
+
+fn manager_config(limits: Limits) -> ManagerConfig {
+    ManagerConfig {
+        limits,
+        queue: DialQueueConfig::default(),
+        cover_targets: CoverTargets::default(),
+        score_capacity: 4096,
+        custody: column_bits,
     }
 }
 

@@ -131,6 +131,7 @@ impl DiscoveryLoop {
             accepted: accepted.len(),
             refused: found - accepted.len(),
             table_size,
+            wanted: 0,
         });
         for candidate in accepted {
             self.candidates.send(candidate).await.ok()?;

@@ -1,13 +1,19 @@
 //! What is done for a ready peer beside the loop, its outcome returned as a value: upkeep is one request, settling two
-//! connections one look whether the older one lives.
+//! connections one look whether the older one lives, a targeted lookup one question to discovery.
 
-use tokio::time::{sleep_until, timeout};
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::Handshaker;
+use crate::discovery::{Candidate, Discovery, LookupTarget, Predicate};
+use crate::events::{Events, NodeEvent};
+use crate::fault::{Classify, Fault};
 use crate::handshake::LocalView;
 use crate::peers::{SETTLE_PATIENCE, Settlement, UpkeepAction};
 use crate::rpc::{CallError, RpcTimeouts, call, methods};
 use crate::switch::{ConnectionId, StreamOpener};
+use crate::time::milliseconds;
 use crate::types::{MetaData, PeerId, StatusMessage};
 
 /// What a peer answered.
@@ -19,6 +25,10 @@ pub(super) enum Errand {
     Status(PeerId, StatusMessage),
     /// Its metadata.
     Metadata(PeerId, Box<MetaData>),
+    /// It answered nothing, or wrongly.
+    Failed(PeerId, Fault),
+    /// Nobody answered a thing: peers that discovery found.
+    Found(Vec<Candidate>),
     /// Nothing: the connection was closed a while ago.
     HungUp(ConnectionId),
     /// It is time to close one of its two connections.
@@ -63,7 +73,7 @@ async fn is_answered(handshaker: &Handshaker, peer_id: PeerId, opener: &StreamOp
     }
 }
 
-/// Asks a peer; `None` when no answer came, which the peer table notices by itself.
+/// Asks a peer. No answer is noticed by the peer table itself; a wrong one is a fault.
 pub(super) async fn run_errand(
     handshaker: Handshaker,
     peer_id: PeerId,
@@ -72,20 +82,44 @@ pub(super) async fn run_errand(
 ) -> Option<Errand> {
     let Handshaker { local, events, .. } = &handshaker;
     let timeouts = RpcTimeouts::default();
-    match action {
+    let answer = match action {
         UpkeepAction::Ping => {
             let seq_number = local.metadata().seq_number;
             let pong = call::<methods::Ping>(&opener, peer_id, &seq_number, &timeouts, events).await;
-            pong.ok().map(|seq_number| Errand::Pong(peer_id, seq_number))
+            pong.map(|seq_number| Errand::Pong(peer_id, seq_number))
         }
         UpkeepAction::Status => {
             let status = call::<methods::Status>(&opener, peer_id, &local.status(), &timeouts, events).await;
-            status.ok().map(|status| Errand::Status(peer_id, status))
+            status.map(|status| Errand::Status(peer_id, status))
         }
         UpkeepAction::Metadata => {
             let metadata = call::<methods::Metadata>(&opener, peer_id, &(), &timeouts, events).await;
-            metadata.ok().map(|metadata| Errand::Metadata(peer_id, Box::new(metadata)))
+            metadata.map(|metadata| Errand::Metadata(peer_id, Box::new(metadata)))
         }
-        UpkeepAction::Disconnect => None,
-    }
+        UpkeepAction::Disconnect => return None,
+    };
+    Some(answer.unwrap_or_else(|error| Errand::Failed(peer_id, error.fault())))
+}
+
+/// Looks for records that cover what is missing, and judges them.
+pub(super) async fn look_for(
+    discovery: Arc<dyn Discovery>,
+    predicate: Predicate,
+    target: LookupTarget,
+    events: Events,
+) -> Option<Errand> {
+    let started = Instant::now();
+    let records = discovery.lookup_for(&target).await.unwrap_or_default();
+    let found = records.len();
+    let accepted: Vec<_> = records.iter().filter_map(|record| predicate.judge(record, &target.digests).ok()).collect();
+    let wanted = target.attnets.num_set_bits() + target.syncnets.num_set_bits() + target.columns.len();
+    events.emit(NodeEvent::DiscoveryLookupFinished {
+        duration_ms: milliseconds(started.elapsed()),
+        found,
+        accepted: accepted.len(),
+        refused: found - accepted.len(),
+        table_size: discovery.table_size(),
+        wanted: wanted as u64,
+    });
+    Some(Errand::Found(accepted))
 }

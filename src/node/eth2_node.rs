@@ -14,7 +14,8 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{Attempt, attempt_outbound, shake_hands};
+use super::actions::{cover_of, cover_of_plan};
+use super::attempt::{Attempt, shake_hands};
 use super::connection::{Connection, Handshaker, Ready, Refused, close};
 use super::discovery_loop::DiscoveryLoop;
 use super::errand::{Errand, run_errand};
@@ -29,15 +30,15 @@ use crate::fault::{Classify, Fault};
 use crate::gossip::{Duties, Plan, Subscriptions};
 use crate::handshake::{CLOCK_TOLERANCE_SLOTS, Heard, LocalView, Rejection};
 use crate::peers::{
-    Admission, BootstrapCheck, BootstrapFailure, Candidate, Cause, DialQueue, Exceeded, IpGroup, Outcome, Peers,
-    Removal, Seat, Source, Upkeep, UpkeepAction, Want,
+    Admission, BootstrapFailure, Candidate, Cause, Cover, Exceeded, IpGroup, Misbehaviour, Outcome, PeerManager,
+    Removal, Source, Upkeep, UpkeepAction,
 };
 use crate::rpc::Origin;
-use crate::store::sequence;
+use crate::store::{PeerBook, sequence};
 use crate::switch::{ConnectionId, DialFailure, RawConnection, StreamOpener, SwitchEvent};
 use crate::tasks::TaskGroup;
-use crate::time::milliseconds;
-use crate::types::{Direction, Epoch, GoodbyeReason, KnownPeer, MetaData, Multiaddr, PeerId, StatusMessage};
+use crate::time::{milliseconds, unix_now_ms};
+use crate::types::{BookEntry, Direction, Epoch, GoodbyeReason, KnownPeer, MetaData, Multiaddr, PeerId, StatusMessage};
 
 /// All goodbyes of a shutdown together.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -66,15 +67,12 @@ pub struct Eth2Node {
     /// Started when the node runs.
     pub(super) lookups: Option<DiscoveryLoop>,
     pub(super) predicate: Predicate,
-    pub(super) peers: Peers<ConnectionId>,
-    pub(super) queue: DialQueue,
+    pub(super) manager: PeerManager<ConnectionId>,
     pub(super) rng: ChaCha8Rng,
     /// Peers given by flag, file or network as bootstrap nodes.
     pub(super) bootnodes: usize,
     /// Those of them without an address that we could dial.
     pub(super) undialable_bootnodes: usize,
-    /// Runs from the moment at which dialling may begin.
-    pub(super) bootstrap: Option<BootstrapCheck>,
     pub(super) started: Instant,
     pub(super) sessions: BTreeMap<ConnectionId, Session>,
     /// Goodbyes over connections whose handshakes are under way; as many as peers say in [`EARLY_GOODBYE_LIFE`].
@@ -97,6 +95,14 @@ pub struct Eth2Node {
     pub(super) candidates: mpsc::Receiver<Found>,
     pub(super) now: watch::Receiver<ChainNow>,
     pub(super) fork_since: Epoch,
+    /// Attempts that came to nothing since the last summary, by reason; labels are few.
+    pub(super) refusals: BTreeMap<&'static str, usize>,
+    /// What is remembered of peers, where that is wanted.
+    pub(super) book: Option<PeerBook>,
+    /// What a former run left, until the node runs.
+    pub(super) recalled: Vec<BookEntry>,
+    /// Whether a targeted lookup is under way.
+    pub(super) looking: bool,
     pub(super) subscriptions: Subscriptions,
     /// What we take part in this epoch; **newest wins**. Record, metadata and topics are made of it.
     pub(super) plan: watch::Sender<Arc<Plan>>,
@@ -120,10 +126,10 @@ pub(super) struct Session {
 
 /// Why a session ends.
 #[derive(Clone, Copy, Debug)]
-struct Ending {
-    reason: &'static str,
-    goodbye: Option<GoodbyeReason>,
-    cause: Cause,
+pub(super) struct Ending {
+    pub(super) reason: &'static str,
+    pub(super) goodbye: Option<GoodbyeReason>,
+    pub(super) cause: Cause,
 }
 
 /// What a node did until it stopped.
@@ -136,19 +142,19 @@ pub struct Farewell {
 impl Eth2Node {
     /// Adds a peer to the routing table (if it has a record) and to the dial queue.
     pub(super) fn add_known_peer(&mut self, peer: KnownPeer, source: Source) {
-        let (peer_id, addresses) = match peer {
-            KnownPeer::Multiaddr { peer_id, address } => (peer_id, vec![address]),
+        let (peer_id, addresses, cover) = match peer {
+            KnownPeer::Multiaddr { peer_id, address } => (peer_id, vec![address], Cover::default()),
             KnownPeer::Enr(enr) => {
                 if let Err(error) = self.discovery.add_enr((*enr).clone()) {
                     tracing::debug!(%error, enr = %enr.to_base64(), "record not added to the routing table");
                 }
                 match self.predicate.judge_bootnode(&enr) {
-                    Ok(found) => (found.peer_id, found.addresses),
+                    Ok(found) => (found.peer_id, found.addresses, cover_of(&found.enr)),
                     Err(refusal) => return self.on_undialable(source, refusal),
                 }
             }
         };
-        let pushed = self.queue.push(Candidate { peer_id, addresses, source }, Instant::now());
+        let pushed = self.manager.on_candidate(Candidate { peer_id, addresses, source }, cover, Instant::now());
         tracing::debug!(%peer_id, ?pushed, source = source.as_str(), "known peer added");
     }
 
@@ -170,12 +176,12 @@ impl Eth2Node {
         if let Some(lookups) = self.lookups.take() {
             self.tasks.spawn_critical("discovery_loop", lookups.run_discovery_loop(group.clone()));
         }
+        self.recall();
         if self.now.borrow().slot.is_some() {
-            self.begin_bootstrap();
+            self.begin_dialling();
         }
         loop {
-            self.dial_more();
-            let wakeup = self.next_wakeup();
+            let wakeup = self.act();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -188,86 +194,38 @@ impl Eth2Node {
                 Some(command) = self.commands.recv() => self.on_command(command),
                 Some(peer_id) = self.low_scores.recv() => self.on_low_score(peer_id),
                 Ok(()) = self.now.changed() => self.on_slot(),
-                Some(found) = self.candidates.recv(), if self.queue.takes_discovered(Instant::now()) => self.on_candidate(found),
-                () = sleep_until(wakeup) => self.on_wakeup(),
+                Some(found) = self.candidates.recv(), if self.manager.takes_discovered(Instant::now()) => self.on_candidate(found),
+                () = sleep_until(wakeup) => {}
             }
         }
         self.say_farewell().await
     }
 
     /// Dialling may begin, and with it the time in which a bootstrap node must have been reached.
-    fn begin_bootstrap(&mut self) {
-        if self.bootstrap.is_some() || self.bootnodes == 0 {
-            return;
+    fn begin_dialling(&mut self) {
+        self.manager.begin_dialling();
+        if self.bootnodes > 0 {
+            self.manager.begin_bootstrap(self.undialable_bootnodes, Instant::now());
         }
-        let mut check = BootstrapCheck::new(Instant::now());
-        for _ in 0..self.undialable_bootnodes {
-            check.on_failure(BootstrapFailure::NoAddress);
-        }
-        self.bootstrap = Some(check);
-    }
-
-    // --- dialling
-
-    fn dial_more(&mut self) {
-        let wanted = self.peers.limits().wanted_outbound(self.peers.counts(), 0) > 0;
-        // newest wins
-        self.demand.send_if_modified(|demand| std::mem::replace(demand, wanted) != wanted);
-        if self.now.borrow().slot.is_none() {
-            return;
-        }
-        let now = Instant::now();
-        let limits = *self.peers.limits();
-        while self.outbound.len() < limits.max_pending_outbound {
-            let Some(candidate) = self.queue.next(self.want(now), now) else { return };
-            let peer_id = candidate.peer_id;
-            let attempt = self.outbound.spawn(attempt_outbound(self.handshaker.clone(), candidate));
-            self.attempted.insert(attempt.id(), peer_id);
-        }
-    }
-
-    fn want(&self, now: Instant) -> Want {
-        let wanted = self.peers.limits().wanted_outbound(self.peers.counts(), self.queue.dialing(now));
-        if wanted > 0 { Want::Any } else { Want::KnownOnly }
-    }
-
-    fn next_wakeup(&self) -> Instant {
-        let now = Instant::now();
-        let may_dial =
-            self.outbound.len() < self.peers.limits().max_pending_outbound && self.now.borrow().slot.is_some();
-        let dial = if may_dial { self.queue.wakeup(self.want(now), now) } else { None };
-        let check = self.bootstrap.as_ref().and_then(BootstrapCheck::wakeup);
-        [dial, check, self.peers.wakeup()].into_iter().flatten().min().unwrap_or(now + IDLE)
-    }
-
-    fn on_wakeup(&mut self) {
-        let now = Instant::now();
-        if let Some(report) = self.bootstrap.as_mut().and_then(|check| check.due_report(now)) {
-            self.emit(tell::bootstrap_failed(&report, self.bootnodes, self.peers.counts().total()));
-        }
-        let due = self.peers.due_upkeep(now);
-        self.postponed.extend(due);
-        self.run_upkeep();
     }
 
     // --- attempts
 
-    fn on_candidate(&mut self, found: Found) {
+    pub(super) fn on_candidate(&mut self, found: Found) {
+        let cover = cover_of(&found.enr);
         let candidate = Candidate { peer_id: found.peer_id, addresses: found.addresses, source: Source::Discovered };
         // refused: discovery will find it again
-        let _ = self.queue.push(candidate, Instant::now());
+        let _ = self.manager.on_candidate(candidate, cover, Instant::now());
     }
 
     fn on_inbound(&mut self, raw: RawConnection) {
-        let known = self.is_known(&raw.peer_id);
-        if !known && self.inbound_is_full(&raw.address) {
+        if !self.manager.is_known(&raw.peer_id) && self.inbound_is_full(&raw.address) {
             return self.shut_out(raw);
         }
-        // a peer that is connected already is about to replace that connection, and needs no place
-        let held = self.peers.get(&raw.peer_id).is_some();
-        if let Err(exceeded) = self.peers.check(Direction::Inbound, &raw.address, Seat::of(known || held)) {
-            return self.turn_away(raw, exceeded.as_str(), Some(GoodbyeReason::TOO_MANY_PEERS));
+        if let Err(exceeded) = self.manager.check(Direction::Inbound, &raw.peer_id, &raw.address) {
+            return self.turn_away(raw, exceeded);
         }
+        self.manager.on_connected(raw.peer_id, Instant::now());
         let (peer_id, group) = (raw.peer_id, IpGroup::of(&raw.address));
         let heard = Some(self.hearing.begin(raw.connection_id));
         let attempt = self.inbound.spawn(shake_hands(self.handshaker.clone(), Connection::new(raw), heard));
@@ -281,7 +239,7 @@ impl Eth2Node {
     fn inbound_is_full(&self, address: &Multiaddr) -> bool {
         let group = IpGroup::of(address);
         let same = || self.inbound_groups.values().filter(|other| Some(**other) == group).count();
-        self.inbound.len() >= self.peers.limits().max_pending_inbound
+        self.inbound.len() >= self.manager.limits().max_pending_inbound
             || (group.is_some() && same() >= INBOUND_PER_GROUP)
     }
 
@@ -296,13 +254,18 @@ impl Eth2Node {
         self.hang_up(raw.peer_id, raw.connection_id, raw.opener, None);
     }
 
-    /// Refuses a connection for want of a place.
-    fn turn_away(&mut self, raw: RawConnection, reason: &'static str, goodbye: Option<GoodbyeReason>) {
+    /// Refuses a connection for want of a place, or because its peer is banned.
+    fn turn_away(&mut self, raw: RawConnection, exceeded: Exceeded) {
+        *self.refusals.entry(exceeded.as_str()).or_default() += 1;
+        let goodbye = Some(exceeded.goodbye());
         self.hang_up(raw.peer_id, raw.connection_id, raw.opener.clone(), goodbye);
-        let error = "no place for another peer (see --target-peers)".to_owned();
-        let rejection = Rejection { goodbye, fault: Fault::Local, reason, error };
+        let error = match exceeded {
+            Exceeded::Banned => "banned for a while for what it did".to_owned(),
+            _ => "no place for another peer (see --target-peers)".to_owned(),
+        };
+        let rejection = Rejection { goodbye, fault: Fault::Local, reason: exceeded.as_str(), error };
         let refused = Refused { step: "limits", rejection, after: Duration::ZERO, raw };
-        self.emit(tell::handshake_rejected(&refused, None, self.is_bootstrap(&refused.raw.peer_id)));
+        self.emit(tell::handshake_rejected(&refused, None, self.manager.is_bootstrap(&refused.raw.peer_id)));
     }
 
     fn on_attempt(&mut self, done: Result<(task::Id, Attempt), JoinError>) {
@@ -326,18 +289,20 @@ impl Eth2Node {
         let Candidate { peer_id, addresses, source } = candidate;
         if let DialFailure::Addresses { silent, .. } = failure {
             for address in silent {
-                self.queue.on_address_silent(address, now, &mut self.rng);
+                self.manager.on_address_silent(address, now, &mut self.rng);
             }
         }
         let outcome = Outcome::Failed { direction: Direction::Outbound, cause: tell::cause(failure) };
-        let retry_in = self.queue.on_outcome(peer_id, outcome, now, &mut self.rng);
+        let retry_in = self.manager.on_outcome(peer_id, outcome, now, &mut self.rng);
         if matches!(failure, DialFailure::AlreadyConnected) {
             // that is what the dial was for
             return tracing::debug!(%peer_id, "dialled a peer that was connected meanwhile");
         }
+        self.charge(peer_id, Misbehaviour::Handshake(failure.fault()), addresses.first());
+        *self.refusals.entry(failure.reason()).or_default() += 1;
         let bootstrap = source == Source::BootNode;
         if bootstrap {
-            self.tally(tell::bootstrap_failure(failure.reason(), failure.fault()));
+            self.manager.on_bootstrap_failure(tell::bootstrap_failure(failure.reason(), failure.fault()));
         }
         self.emit(NodeEvent::DialFailed {
             peer_id,
@@ -358,13 +323,17 @@ impl Eth2Node {
         let second = refused.rejection.goodbye.is_none() && goodbye.is_none() && self.is_met_otherwise(&peer_id);
         let cause =
             if second { Cause::Local } else { goodbye.map_or_else(|| tell::cause(&refused.rejection), Cause::from) };
-        self.queue.on_outcome(peer_id, Outcome::Failed { direction, cause }, Instant::now(), &mut self.rng);
+        self.manager.on_outcome(peer_id, Outcome::Failed { direction, cause }, Instant::now(), &mut self.rng);
         if second {
             return tracing::debug!(%peer_id, step = refused.step, "second connection closed");
         }
-        let bootstrap = self.is_bootstrap(&peer_id);
+        if goodbye.is_none() {
+            self.charge(peer_id, Misbehaviour::Handshake(fault), Some(&refused.raw.address));
+        }
+        *self.refusals.entry(refused.rejection.reason).or_default() += 1;
+        let bootstrap = self.manager.is_bootstrap(&peer_id);
         if direction == Direction::Outbound && bootstrap {
-            self.tally(match goodbye {
+            self.manager.on_bootstrap_failure(match goodbye {
                 Some(GoodbyeReason::TOO_MANY_PEERS) => BootstrapFailure::Busy,
                 Some(GoodbyeReason::IRRELEVANT_NETWORK) => BootstrapFailure::WrongNetwork,
                 _ => tell::bootstrap_failure(refused.rejection.reason, fault),
@@ -375,7 +344,7 @@ impl Eth2Node {
 
     /// Whether the peer is ready, or is being attempted, over another connection than the one that has just ended.
     fn is_met_otherwise(&self, peer_id: &PeerId) -> bool {
-        self.peers.get(peer_id).is_some() || self.attempted.values().any(|other| other == peer_id)
+        self.manager.table().get(peer_id).is_some() || self.attempted.values().any(|other| other == peer_id)
     }
 
     fn on_ready(&mut self, connection: Connection<Ready>) {
@@ -386,17 +355,17 @@ impl Eth2Node {
             return self.on_left(raw, state.duration);
         }
         let (peer_id, direction) = (raw.peer_id, raw.direction);
-        let known = self.is_known(&peer_id);
+        let known = self.manager.is_known(&peer_id);
         let Some(record) = tell::peer_record(&raw, &state, known, now) else {
             // a registry without the Status step makes no peers
             self.hang_up(peer_id, raw.connection_id, raw.opener, None);
             return;
         };
-        let completed = match self.peers.get(&peer_id) {
+        let completed = match self.manager.table().get(&peer_id) {
             Some(former) => tell::replaced(&record, former),
-            None => tell::handshake_completed(&raw, &state, &record, self.is_bootstrap(&peer_id)),
+            None => tell::handshake_completed(&raw, &state, &record, self.manager.is_bootstrap(&peer_id)),
         };
-        match self.peers.try_admit(record, now) {
+        match self.manager.try_admit(record, now) {
             Admission::Refused(exceeded) => return self.on_no_place(raw, exceeded),
             Admission::Surplus => {
                 self.end_needless_attempt(peer_id, direction);
@@ -411,18 +380,19 @@ impl Eth2Node {
             Admission::Accepted => {}
         }
         if direction == Direction::Outbound {
-            self.queue.on_address_reached(&raw.address);
+            self.manager.on_address_reached(&raw.address);
         }
-        self.queue.on_outcome(peer_id, Outcome::Ready { direction }, now, &mut self.rng);
+        self.manager.on_outcome(peer_id, Outcome::Ready { direction }, now, &mut self.rng);
         if let Some(seq_number) = state.transcript.ping_seq {
-            self.peers.on_ping(&peer_id, seq_number, now);
+            self.manager.on_ping(&peer_id, seq_number, now);
         }
         self.sessions.insert(raw.connection_id, Session { peer_id, opener: raw.opener, ending: None });
         self.emit(completed);
-        if self.is_bootstrap(&peer_id) && self.bootstrap.as_mut().is_some_and(BootstrapCheck::on_success) {
+        if self.manager.is_bootstrap(&peer_id) && self.manager.on_bootstrap_success() {
             let duration_ms = milliseconds(self.started.elapsed());
             self.emit(NodeEvent::BootstrapCompleted { peer_id, duration_ms });
         }
+        self.remember(&peer_id);
         self.publish();
     }
 
@@ -438,8 +408,8 @@ impl Eth2Node {
 
     fn on_no_place(&mut self, raw: RawConnection, exceeded: Exceeded) {
         let outcome = Outcome::Failed { direction: raw.direction, cause: exceeded.cause() };
-        self.queue.on_outcome(raw.peer_id, outcome, Instant::now(), &mut self.rng);
-        self.turn_away(raw, exceeded.as_str(), Some(exceeded.goodbye()));
+        self.manager.on_outcome(raw.peer_id, outcome, Instant::now(), &mut self.rng);
+        self.turn_away(raw, exceeded);
     }
 
     // --- what the network says
@@ -472,7 +442,7 @@ impl Eth2Node {
     fn on_closed(&mut self, connection_id: ConnectionId, cause: Option<String>) {
         self.hearing.end(connection_id);
         let Some(session) = self.sessions.remove(&connection_id) else { return };
-        let record = match self.peers.remove(&session.peer_id, connection_id) {
+        let record = match self.manager.remove(&session.peer_id, connection_id) {
             Removal::Gone(record) => record,
             Removal::Replaced(former) => return self.on_replaced(&session.peer_id, Some(former)),
             Removal::Unneeded => return,
@@ -488,7 +458,8 @@ impl Eth2Node {
             Ending { reason, goodbye: None, cause }
         });
         self.emit(tell::disconnected(&record, ending.reason, ending.goodbye));
-        self.queue.on_outcome(record.peer_id, Outcome::Gone { cause: ending.cause }, Instant::now(), &mut self.rng);
+        self.note(&record);
+        self.manager.on_outcome(record.peer_id, Outcome::Gone { cause: ending.cause }, Instant::now(), &mut self.rng);
         self.publish();
     }
 
@@ -501,9 +472,10 @@ impl Eth2Node {
             }
             PeerReport::Ping(origin, seq_number) => {
                 self.hear(origin, |heard| heard.ping_seq = Some(seq_number));
-                self.peers.on_ping(&origin.peer_id, seq_number, now);
+                self.manager.on_ping(&origin.peer_id, seq_number, now);
             }
             PeerReport::Goodbye(origin, goodbye) => self.on_goodbye(origin, goodbye),
+            PeerReport::Fault(origin, fault) => self.charge(origin.peer_id, Misbehaviour::Request(fault), None),
         }
     }
 
@@ -516,7 +488,7 @@ impl Eth2Node {
 
     /// A goodbye ends the connection that it came over, and no other of the same peer.
     fn on_goodbye(&mut self, Origin { peer_id, connection_id }: Origin, goodbye: GoodbyeReason) {
-        if self.peers.get(&peer_id).is_none_or(|record| record.connection != connection_id) {
+        if self.manager.table().get(&peer_id).is_none_or(|record| record.connection != connection_id) {
             if self.attempted.values().any(|other| *other == peer_id) {
                 let now = Instant::now();
                 // what came too late for its attempt
@@ -530,9 +502,9 @@ impl Eth2Node {
     }
 
     fn on_status(&mut self, peer_id: PeerId, status: StatusMessage) {
-        let Some(record) = self.peers.get(&peer_id) else { return };
+        let Some(record) = self.manager.table().get(&peer_id) else { return };
         let connection_id = record.connection;
-        self.peers.on_status(&peer_id, status, Instant::now());
+        self.manager.on_status(&peer_id, status, Instant::now());
         let local = &self.handshaker.local;
         let (digests, wall) = (local.accepted_digests(), local.wall_slot());
         if let Err(mismatch) = check_status(&local.status(), &status, &digests, wall, CLOCK_TOLERANCE_SLOTS) {
@@ -543,12 +515,13 @@ impl Eth2Node {
         }
     }
 
-    /// The router no longer listens to the peer, and neither do we. It may still dial us: what it sends is judged anew.
+    /// The router no longer listens to the peer: neither shall we, unless somebody vouches for it.
     fn on_low_score(&mut self, peer_id: PeerId) {
-        let Some(record) = self.peers.get(&peer_id) else { return };
-        let goodbye = Some(GoodbyeReason::SCORE_TOO_LOW);
-        let ending = Ending { reason: "gossip_score", goodbye, cause: Cause::Violation };
-        self.end_session(record.connection, ending, goodbye);
+        let connection = self.manager.table().get(&peer_id).map(|record| record.connection);
+        let stays = |session: &Session| session.ending.is_none();
+        if connection.and_then(|connection| self.sessions.get(&connection)).is_some_and(stays) {
+            self.charge(peer_id, Misbehaviour::GossipScore, None);
+        }
     }
 
     fn on_command(&mut self, command: NodeCommand) {
@@ -559,7 +532,7 @@ impl Eth2Node {
 
     // --- upkeep
 
-    fn run_upkeep(&mut self) {
+    pub(super) fn run_upkeep(&mut self) {
         while self.errands.len() < ERRANDS {
             let Some(Upkeep { peer_id, connection, action }) = self.postponed.pop_front() else { return };
             let Some(session) = self.sessions.get(&connection) else { continue };
@@ -576,10 +549,18 @@ impl Eth2Node {
     fn on_errand(&mut self, done: Result<Option<Errand>, JoinError>) {
         match done {
             Ok(Some(Errand::Pong(peer_id, seq_number))) => {
-                self.peers.on_ping(&peer_id, seq_number, Instant::now());
+                self.manager.on_ping(&peer_id, seq_number, Instant::now());
             }
             Ok(Some(Errand::Status(peer_id, status))) => self.on_status(peer_id, status),
-            Ok(Some(Errand::Metadata(peer_id, metadata))) => self.peers.on_metadata(&peer_id, *metadata),
+            Ok(Some(Errand::Metadata(peer_id, metadata))) => {
+                self.manager.on_metadata(&peer_id, *metadata, Instant::now());
+            }
+            Ok(Some(Errand::Failed(peer_id, fault))) => self.charge(peer_id, Misbehaviour::Request(fault), None),
+            Ok(Some(Errand::Found(found))) => {
+                self.looking = false;
+                self.manager.on_looked(found.len(), Instant::now());
+                found.into_iter().for_each(|found| self.on_candidate(found));
+            }
             Ok(Some(Errand::HungUp(connection_id))) => self.on_closed(connection_id, None),
             Ok(Some(Errand::Settled { peer_id, keep, lives })) => self.on_settled(peer_id, keep, lives),
             Ok(None) => {}
@@ -593,7 +574,8 @@ impl Eth2Node {
         let chain = self.now.borrow_and_update().clone();
         let now = Instant::now();
         let Some(slot) = chain.slot else { return };
-        self.begin_bootstrap();
+        self.begin_dialling();
+        self.manager.on_clock(unix_now_ms(), now);
         if chain.fork.since != self.fork_since {
             self.fork_since = chain.fork.since;
             self.on_fork(&chain);
@@ -605,19 +587,21 @@ impl Eth2Node {
         // a Status of the other side is accepted near a boundary; past it, whoever sent one must have followed
         let digests = self.handshaker.local.accepted_digests();
         let is_stale = |status: &StatusMessage| !digests.contains(status.fork_digest);
-        self.peers.refresh_status_where(is_stale, now, &mut self.rng);
-        let counts = self.peers.counts();
+        self.manager.table_mut().refresh_status_where(is_stale, now, &mut self.rng);
+        let census = self.manager.census(now);
         self.emit(NodeEvent::NodeHeartbeat {
             slot,
             epoch: slot.epoch(),
-            peers: counts.total(),
-            inbound: counts.inbound,
-            outbound: counts.outbound,
-            dialing: self.queue.dialing(now),
-            queued: self.queue.queued(now),
+            peers: census.ready.total(),
+            inbound: census.ready.inbound,
+            outbound: census.ready.outbound,
+            dialing: census.connecting,
+            queued: census.queued,
             table_size: self.discovery.table_size(),
             fork_digest: chain.fork.fork_digest,
         });
+        let refusals = std::mem::take(&mut self.refusals);
+        self.emit(tell::peers_summarized(slot, &census, self.manager.table(), &refusals));
     }
 
     /// Our record, our Status and what we ask of peers have changed with the fork.
@@ -630,14 +614,15 @@ impl Eth2Node {
         if let Err(error) = updated {
             tracing::error!(%error, "the record does not follow the fork");
         }
-        self.queue.forgive(Cause::Incompatible);
-        self.peers.refresh_status_all(Instant::now(), &mut self.rng);
+        self.manager.forgive(Cause::Incompatible);
+        self.manager.table_mut().refresh_status_all(Instant::now(), &mut self.rng);
         self.publish();
     }
 
     /// Subnets rotate, and topics come and go, when an epoch begins.
-    fn on_epoch(&self, epoch: Epoch) {
+    fn on_epoch(&mut self, epoch: Epoch) {
         let plan = Arc::new(self.subscriptions.plan_at(epoch));
+        self.manager.set_wanted(cover_of_plan(&plan));
         let former = self.plan.send_replace(plan.clone());
         if former.duties != plan.duties {
             self.announce(&plan.duties);
@@ -663,7 +648,7 @@ impl Eth2Node {
     // --- endings
 
     /// Ends a ready peer's session: the reason is told when the connection has closed.
-    fn end_session(&mut self, connection_id: ConnectionId, ending: Ending, goodbye: Option<GoodbyeReason>) {
+    pub(super) fn end_session(&mut self, connection_id: ConnectionId, ending: Ending, goodbye: Option<GoodbyeReason>) {
         let Some(session) = self.sessions.get_mut(&connection_id) else { return };
         if session.ending.is_some() {
             return;
@@ -671,7 +656,7 @@ impl Eth2Node {
         session.ending = Some(ending);
         let (peer_id, opener) = (session.peer_id, session.opener.clone());
         // what ends the peer's session ends it for good
-        if let Some(spare) = self.peers.settle(&peer_id, connection_id, true) {
+        if let Some(spare) = self.manager.settle(&peer_id, connection_id, true) {
             self.hang_up_spare(spare);
         }
         let Handshaker { switch, events, .. } = self.handshaker.clone();
@@ -703,15 +688,16 @@ impl Eth2Node {
         self.handshaker.stopping.cancel();
         // upkeep is of no use any more
         self.errands = JoinSet::new();
-        let goodbyes = self.peers.counts().total();
+        let goodbyes = self.manager.table().counts().total();
         for (connection_id, session) in std::mem::take(&mut self.sessions) {
-            if let Removal::Gone(record) = self.peers.remove(&session.peer_id, connection_id) {
+            if let Removal::Gone(record) = self.manager.remove(&session.peer_id, connection_id) {
                 self.emit(tell::disconnected(&record, "shutdown", Some(GoodbyeReason::CLIENT_SHUTDOWN)));
             }
             self.hang_up(session.peer_id, connection_id, session.opener, Some(GoodbyeReason::CLIENT_SHUTDOWN));
         }
         // late: the rest learns it by the close
         let _ = timeout(FAREWELL, self.end_attempts_and_errands()).await;
+        self.close_book().await;
         self.tasks.cancel();
         Farewell { goodbyes }
     }
@@ -733,27 +719,13 @@ impl Eth2Node {
 
     // --- small things
 
-    fn is_known(&self, peer_id: &PeerId) -> bool {
-        self.queue.source(peer_id).is_some_and(Source::is_known)
-    }
-
-    fn is_bootstrap(&self, peer_id: &PeerId) -> bool {
-        self.queue.source(peer_id) == Some(Source::BootNode)
-    }
-
-    fn tally(&mut self, failure: BootstrapFailure) {
-        if let Some(check) = &mut self.bootstrap {
-            check.on_failure(failure);
-        }
-    }
-
     pub(super) fn emit(&self, event: NodeEvent) {
         self.handshaker.events.emit(event);
     }
 
     /// Where the swarm listens is known to the builder and does not change.
     pub(super) fn publish(&self) {
-        let peers = self.peers.iter().map(|record| (record.peer_id, record.direction)).collect();
+        let peers = self.manager.table().iter().map(|record| (record.peer_id, record.direction)).collect();
         let enr = Some(self.discovery.local_enr());
         // newest wins
         self.snapshot.send_modify(|snapshot| {
@@ -762,6 +734,3 @@ impl Eth2Node {
         });
     }
 }
-
-/// With nothing due the loop still looks around once in a while.
-const IDLE: Duration = Duration::from_secs(60);

@@ -3,6 +3,7 @@
 //! Everything below is assembled here and nothing below knows of it. The loop of `Eth2Node` turns faults into policy;
 //! attempts, errands and lookups run beside it and come back as values.
 
+mod actions;
 mod attempt;
 mod beacon_node;
 mod builder;
@@ -15,6 +16,7 @@ mod hearing;
 mod hosts;
 mod local;
 mod places;
+mod remember;
 mod report;
 mod second;
 mod tell;

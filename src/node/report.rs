@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::local::LocalChain;
 use crate::events::{Events, NodeEvent};
+use crate::fault::Fault;
 use crate::handshake::LocalView;
 use crate::rpc::{Origin, RpcHandler};
 use crate::types::{GoodbyeReason, MetaData, StatusMessage};
@@ -27,6 +28,8 @@ pub(super) enum PeerReport {
     Ping(Origin, u64),
     /// Why it leaves.
     Goodbye(Origin, GoodbyeReason),
+    /// What was wrong with a request of its own.
+    Fault(Origin, Fault),
 }
 
 /// Answers for the node.
@@ -47,6 +50,7 @@ impl Responder {
             PeerReport::Status(origin, _) => ("status", *origin),
             PeerReport::Ping(origin, _) => ("ping", *origin),
             PeerReport::Goodbye(origin, _) => ("goodbye", *origin),
+            PeerReport::Fault(origin, _) => ("fault", *origin),
         };
         if self.reports.try_send(report).is_err() {
             self.events.emit(NodeEvent::RpcReportDropped { peer_id: origin.peer_id, kind });
@@ -73,5 +77,9 @@ impl RpcHandler for Responder {
 
     fn on_goodbye(&self, origin: Origin, reason: GoodbyeReason) {
         self.report(PeerReport::Goodbye(origin, reason));
+    }
+
+    fn on_fault(&self, origin: Origin, fault: Fault) {
+        self.report(PeerReport::Fault(origin, fault));
     }
 }

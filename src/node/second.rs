@@ -15,7 +15,7 @@ impl Eth2Node {
     /// An attempt has led to a peer that is connected already.
     pub(super) fn end_needless_attempt(&mut self, peer_id: PeerId, direction: Direction) {
         let failed = Outcome::Failed { direction, cause: Cause::Local };
-        self.queue.on_outcome(peer_id, failed, Instant::now(), &mut self.rng);
+        self.manager.on_outcome(peer_id, failed, Instant::now(), &mut self.rng);
     }
 
     /// One of the peer's two connections is to be closed, when it is time and known whether the other lives.
@@ -26,8 +26,8 @@ impl Eth2Node {
     }
 
     pub(super) fn on_settled(&mut self, peer_id: PeerId, keep: ConnectionId, lives: bool) {
-        let former = self.peers.get(&peer_id).cloned();
-        let Some(close) = self.peers.settle(&peer_id, keep, lives) else { return };
+        let former = self.manager.table().get(&peer_id).cloned();
+        let Some(close) = self.manager.settle(&peer_id, keep, lives) else { return };
         if close == keep {
             self.on_replaced(&peer_id, former);
         }
@@ -36,7 +36,7 @@ impl Eth2Node {
 
     /// The peer's spare connection has taken the place of the former one.
     pub(super) fn on_replaced(&self, peer_id: &PeerId, former: Option<PeerRecord<ConnectionId>>) {
-        if let (Some(record), Some(former)) = (self.peers.get(peer_id), former) {
+        if let (Some(record), Some(former)) = (self.manager.table().get(peer_id), former) {
             self.emit(tell::replaced(record, &former));
         }
         self.publish();

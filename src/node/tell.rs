@@ -1,15 +1,18 @@
 //! Facts in the words of the event catalogue: pure conversions, used by `Eth2Node` alone.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::connection::{Ready, Refused, client_of};
 use crate::events::NodeEvent;
 use crate::fault::{Classify, Fault};
-use crate::peers::{BootstrapFailure, BootstrapReport, Cause, PeerRecord};
+use crate::peers::{BanTarget, BootstrapFailure, BootstrapReport, Cause, Census, PeerRecord, Peers, Verdict};
 use crate::rpc::methods;
 use crate::switch::{ConnectionId, DialFailure, RawConnection};
 use crate::time::{fine_milliseconds, milliseconds};
-use crate::types::{Direction, GoodbyeReason, Multiaddr};
+use crate::types::{Direction, GoodbyeReason, Multiaddr, PeerId, Slot};
 
 /// The table's record of a connection whose handshakes passed; `None` without a Status.
 pub(super) fn peer_record(
@@ -177,4 +180,62 @@ pub(super) fn method(protocol: &str) -> &'static str {
 /// Multiaddrs, comma-separated.
 pub(super) fn joined(addresses: &[Multiaddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+pub(super) fn banned(target: BanTarget, lasts: Duration) -> NodeEvent {
+    let (peer_id, network) = whom(target);
+    NodeEvent::PeerBanned { peer_id, network, duration_ms: milliseconds(lasts) }
+}
+
+pub(super) fn unbanned(target: BanTarget) -> NodeEvent {
+    let (peer_id, network) = whom(target);
+    NodeEvent::PeerUnbanned { peer_id, network }
+}
+
+fn whom(target: BanTarget) -> (Option<PeerId>, Option<String>) {
+    match target {
+        BanTarget::Peer(peer_id) => (Some(peer_id), None),
+        BanTarget::Group(group) => {
+            let (ip, prefix) = group.network();
+            (None, Some(format!("{ip}/{prefix}")))
+        }
+    }
+}
+
+pub(super) fn suspect(verdict: &Verdict, state: &'static str, peers: usize) -> NodeEvent {
+    let duration_ms = milliseconds(verdict.since.elapsed());
+    NodeEvent::NetworkSuspect { state, cause: verdict.cause.as_str(), duration_ms, peers }
+}
+
+/// Where peers stand, with what came to nothing since the last summary.
+pub(super) fn peers_summarized(
+    slot: Slot,
+    census: &Census,
+    table: &Peers<ConnectionId>,
+    refusals: &BTreeMap<&'static str, usize>,
+) -> NodeEvent {
+    let (mut clients, mut transports) = (BTreeMap::new(), BTreeMap::new());
+    for record in table.iter() {
+        *clients.entry(record.client.as_str()).or_default() += 1;
+        *transports.entry(record.transport.as_str()).or_default() += 1;
+    }
+    NodeEvent::PeersSummarized {
+        slot,
+        inbound: census.ready.inbound,
+        outbound: census.ready.outbound,
+        connecting: census.connecting,
+        connected: census.connected,
+        queued: census.queued,
+        banned: census.banned,
+        bare: census.bare.into(),
+        thin: census.thin.into(),
+        clients: counted(&clients),
+        transports: counted(&transports),
+        refusals: counted(refusals),
+    }
+}
+
+/// Counts by name, such as `lighthouse=12,teku=3`.
+fn counted(counts: &BTreeMap<&'static str, usize>) -> String {
+    counts.iter().map(|(name, count)| format!("{name}={count}")).collect::<Vec<_>>().join(",")
 }

@@ -458,6 +458,11 @@ impl DialQueue {
         self.entries.get(peer_id).map(|entry| entry.source)
     }
 
+    /// Every address of the known peers.
+    pub fn known_addresses(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.known.iter().filter_map(|peer_id| self.entries.get(peer_id)).flat_map(Entry::addresses)
+    }
+
     /// Peers that wait or back off.
     #[must_use]
     pub fn queued(&self, now: Instant) -> usize {

@@ -3,8 +3,6 @@
 //! Driven by the node's loop: what happened goes into `on_*`, what to do comes out of [`PeerManager::next_action`] until
 //! it returns `None`, and [`PeerManager::wakeup`] says when to ask again. It composes the table, the dial queue, scores,
 //! suspicion, coverage and pruning, and adds only what needs two of them.
-//!
-//! `Eth2Node` does not drive it yet: it holds the table, the queue and the bootstrap check by themselves.
 
 mod action;
 #[cfg(test)]
@@ -56,12 +54,18 @@ pub struct PeerManager<C> {
     scores: Scores,
     suspect: Suspect,
     pruner: Pruner,
+    /// Peers that are trusted by their id, wherever they are found; as many as the operator gave.
+    trusted: BTreeSet<PeerId>,
+    /// Whether the chain has a wall slot: peers of a network that does not exist yet refuse everybody.
+    may_dial: bool,
     bootstrap: Option<BootstrapCheck>,
     /// What the choice of others depends on, of each ready peer.
     traits: BTreeMap<PeerId, Traits>,
     wanted: Cover,
     need: Need,
     next_lookup: Instant,
+    /// Between two lookups; longer while they bring nobody.
+    lookup_pause: Duration,
     /// Since when peers that dialled us shake hands; at most the pending inbound limit, others are not told apart.
     shaking: BTreeMap<PeerId, Instant>,
     /// Ready peers of whom the owner was asked to take leave.
@@ -80,11 +84,14 @@ impl<C: Copy + Eq> PeerManager<C> {
             scores: Scores::new(config.score_capacity),
             suspect: Suspect::default(),
             pruner: Pruner::new(now),
+            trusted: BTreeSet::new(),
+            may_dial: false,
             bootstrap: None,
             traits: BTreeMap::new(),
             wanted: Cover::default(),
             need: Need::default(),
             next_lookup: now,
+            lookup_pause: LOOKUP_EVERY,
             shaking: BTreeMap::new(),
             leaving: BTreeSet::new(),
             due: VecDeque::new(),
@@ -95,7 +102,10 @@ impl<C: Copy + Eq> PeerManager<C> {
     // --- candidates
 
     /// Takes in a peer that may be dialled, with what its record says it covers. A banned one backs off.
-    pub fn on_candidate(&mut self, candidate: Candidate, cover: Cover, now: Instant) -> Pushed {
+    pub fn on_candidate(&mut self, mut candidate: Candidate, cover: Cover, now: Instant) -> Pushed {
+        if self.trusted.contains(&candidate.peer_id) && !candidate.source.is_known() {
+            candidate.source = Source::KnownPeer;
+        }
         let known = candidate.source.is_known();
         if known {
             // the operator's word counts for more
@@ -119,6 +129,12 @@ impl<C: Copy + Eq> PeerManager<C> {
         pushed
     }
 
+    /// Trusts a peer by its id alone: once found it is treated as one that the operator gave with its address.
+    pub fn trust(&mut self, peer_id: PeerId) {
+        self.scores.pardon(&peer_id);
+        self.trusted.insert(peer_id);
+    }
+
     /// Whether discovery should look for more peers.
     #[must_use]
     pub fn demand(&self) -> bool {
@@ -129,6 +145,12 @@ impl<C: Copy + Eq> PeerManager<C> {
     #[must_use]
     pub fn takes_discovered(&self, now: Instant) -> bool {
         self.queue.takes_discovered(now)
+    }
+
+    /// Notes how many peers a lookup brought: where there is nobody to be found, the network is left in peace.
+    pub fn on_looked(&mut self, found: usize, now: Instant) {
+        self.lookup_pause = if found > 0 { LOOKUP_EVERY } else { LOOKUP_AT_LEAST_EVERY.min(self.lookup_pause * 2) };
+        self.next_lookup = self.next_lookup.max(now + self.lookup_pause);
     }
 
     // --- connections
@@ -293,7 +315,7 @@ impl<C: Copy + Eq> PeerManager<C> {
         match standing {
             // a ban is carried out when it is told
             Standing::Good | Standing::Banned { .. } => {}
-            Standing::Bad => self.take_leave(&peer_id, GoodbyeReason::SCORE_TOO_LOW, "score"),
+            Standing::Bad => self.take_leave(&peer_id, GoodbyeReason::SCORE_TOO_LOW, deed.as_str()),
         }
         standing
     }
@@ -329,7 +351,12 @@ impl<C: Copy + Eq> PeerManager<C> {
         }
     }
 
-    /// Dialling may begin, and with it the time for a bootstrap node to be reached; so many cannot even be dialled.
+    /// Dialling may begin; until then [`Self::next_action`] dials nobody and looks for nobody.
+    pub const fn begin_dialling(&mut self) {
+        self.may_dial = true;
+    }
+
+    /// The time for a bootstrap node to be reached begins; so many cannot even be dialled.
     pub fn begin_bootstrap(&mut self, undialable: usize, now: Instant) {
         if self.bootstrap.is_some() {
             return;
@@ -391,7 +418,7 @@ impl<C: Copy + Eq> PeerManager<C> {
             Aim::Anyone => self.queue.wakeup(Want::Any, now),
             Aim::Needed => self.queue.wakeup_by(Want::Any, now, |prospect| self.need.rank(prospect.cover) > 0),
         });
-        let lookup = (!self.need.is_empty()).then_some(self.next_lookup);
+        let lookup = (self.may_dial && !self.need.is_empty()).then_some(self.next_lookup);
         let check = self.bootstrap.as_ref().and_then(BootstrapCheck::wakeup);
         let prune = (self.table.counts().total() > 0).then(|| self.pruner.wakeup());
         let others = [self.scores.wakeup(now), self.suspect.wakeup(now), self.table.wakeup()];
@@ -481,7 +508,15 @@ impl<C: Copy + Eq> PeerManager<C> {
     /// Whether it is a boot node or the operator's peer.
     #[must_use]
     pub fn is_known(&self, peer_id: &PeerId) -> bool {
-        self.queue.source(peer_id).is_some_and(Source::is_known)
+        self.trusted.contains(peer_id) || self.queue.source(peer_id).is_some_and(Source::is_known)
+    }
+
+    /// Whether somebody that is vouched for lives in this group of addresses, as far as we know.
+    #[must_use]
+    pub fn hosts_known(&self, group: IpGroup) -> bool {
+        let there = |address: &Multiaddr| IpGroup::of(address) == Some(group);
+        self.table.iter().any(|record| self.is_known(&record.peer_id) && there(&record.address))
+            || self.queue.known_addresses().any(there)
     }
 
     /// Whether it is a boot node.
@@ -510,7 +545,7 @@ impl<C: Copy + Eq> PeerManager<C> {
     /// Whom to dial next, if anyone. Known peers that are dead take no dial from discovered ones, unless all are in use.
     fn aim(&self, now: Instant) -> Option<Aim> {
         let limits = self.limits();
-        if self.queue.dialing(now) >= limits.max_pending_outbound {
+        if !self.may_dial || self.queue.dialing(now) >= limits.max_pending_outbound {
             return None;
         }
         let (counts, dialing) = (self.table.counts(), self.queue.dialing_discovered(now));
@@ -543,10 +578,10 @@ impl<C: Copy + Eq> PeerManager<C> {
     }
 
     fn next_lookup(&mut self, now: Instant) -> Option<Cover> {
-        if self.need.is_empty() || now < self.next_lookup {
+        if !self.may_dial || self.need.is_empty() || now < self.next_lookup {
             return None;
         }
-        self.next_lookup = now + LOOKUP_EVERY;
+        self.next_lookup = now + self.lookup_pause;
         let urgent = self.need.urgent();
         let helpful = self.queue.waiting(now).filter(|prospect| !(prospect.cover & urgent).is_empty());
         (helpful.take(ENOUGH_HELPFUL).count() < ENOUGH_HELPFUL).then_some(urgent)
@@ -728,6 +763,9 @@ const NEEDED_DIALS: usize = 8;
 
 /// The least time between two lookups for what is missing.
 const LOOKUP_EVERY: Duration = Duration::from_secs(5);
+
+/// The most time between two of them that bring nobody.
+const LOOKUP_AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 
 /// Candidates in the queue that help, beyond which no lookup is needed: two or three of them are alive.
 const ENOUGH_HELPFUL: usize = 8;

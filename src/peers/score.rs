@@ -40,6 +40,18 @@ pub enum Standing {
     },
 }
 
+impl Standing {
+    /// The stable label for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "left",
+            Self::Banned { .. } => "banned",
+        }
+    }
+}
+
 /// Whom a ban concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BanTarget {

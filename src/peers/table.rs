@@ -547,9 +547,24 @@ mod tests {
     #[test]
     fn a_probe_pings_at_once_and_gives_up_after_one_interval() {
         let (mut peers, start) = admitted(LOW, Direction::Outbound);
-        peers.probe_all(start);
-        assert_eq!(due(&mut peers, start), [UpkeepAction::Ping]);
-        assert_eq!(due(&mut peers, start + seconds(15)), [UpkeepAction::Disconnect]);
+        let later = start + seconds(12);
+        peers.probe_all(later);
+        assert_eq!(due(&mut peers, later), [UpkeepAction::Ping]);
+        assert_eq!(due(&mut peers, later + seconds(15)), [UpkeepAction::Disconnect]);
+    }
+
+    #[test]
+    fn probes_leave_ten_seconds_between_two_pings() {
+        let (mut peers, start) = admitted(LOW, Direction::Outbound);
+        let mut pings = Vec::new();
+        for n in 0..30 {
+            peers.probe_all(start + seconds(n));
+            if due(&mut peers, start + seconds(n)).contains(&UpkeepAction::Ping) {
+                pings.push(n);
+                peers.on_ping(&peer(LOW), 0, start + seconds(n));
+            }
+        }
+        assert_eq!(pings, [10, 20]);
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Upkeep<C> {
 pub(super) struct Timers {
     ping_every: Duration,
     next_ping: Instant,
+    /// The last ping of either side.
+    pinged: Instant,
     unanswered_pings: u32,
     status_every: Duration,
     next_status: Instant,
@@ -54,6 +56,7 @@ impl Timers {
         Self {
             ping_every,
             next_ping: ready_at + ping_every,
+            pinged: ready_at,
             unanswered_pings: 0,
             status_every,
             next_status: ready_at + status_every,
@@ -65,6 +68,7 @@ impl Timers {
     /// The peer is alive, by its ping or by its answer to ours.
     pub(super) fn on_ping(&mut self, now: Instant, metadata_behind: bool) {
         self.unanswered_pings = 0;
+        self.pinged = now;
         self.next_ping = now + self.ping_every;
         self.metadata_behind = metadata_behind;
     }
@@ -84,9 +88,9 @@ impl Timers {
         self.next_status = self.next_status.min(at);
     }
 
-    /// Pings now, and gives up if that one ping is not answered.
+    /// Pings as soon as the peer allows it, and gives up if that one ping is not answered.
     pub(super) fn probe(&mut self, now: Instant) {
-        self.next_ping = now;
+        self.next_ping = self.next_ping.min(now.max(self.pinged + PING_PAUSE));
         self.unanswered_pings = MAX_UNANSWERED_PINGS - 1;
     }
 
@@ -105,6 +109,7 @@ impl Timers {
         }
         if ping {
             self.unanswered_pings += 1;
+            self.pinged = now;
             self.next_ping = now + self.ping_every;
         }
         let status = now >= self.next_status;
@@ -129,6 +134,9 @@ impl Timers {
 const PING_OUTBOUND: Duration = Duration::from_secs(15);
 /// See [`PING_OUTBOUND`].
 const PING_INBOUND: Duration = Duration::from_secs(20);
+
+/// Lodestar answers two pings in 10 s, and bars whoever sends a third.
+const PING_PAUSE: Duration = Duration::from_secs(10);
 
 /// Nimbus kicks after three failures. With the fourth interval a silent peer is held for 60 s, or 80 s if inbound.
 const MAX_UNANSWERED_PINGS: u32 = 3;

@@ -42,6 +42,9 @@ pub trait RpcHandler: Send + Sync + 'static {
     fn on_ping(&self, origin: Origin, seq_number: u64);
     /// A peer says goodbye and will close the connection that it came over.
     fn on_goodbye(&self, origin: Origin, reason: GoodbyeReason);
+
+    /// A peer asked wrongly: what it sent cannot have been sent in good faith, or shows a bug.
+    fn on_fault(&self, _origin: Origin, _fault: Fault) {}
 }
 
 /// How long the server waits for a peer in one exchange.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Events, NodeEvent};
-use crate::fault::{Classify, describe};
+use crate::fault::{Classify, Fault, describe};
 use crate::switch::{ConnectionId, InboundStream};
 use crate::tasks::TaskGroup;
 use crate::time::fine_milliseconds;
@@ -221,6 +221,9 @@ impl Shared {
             }
             Err(err) => {
                 self.reject(peer_id, job.protocol.label, &err);
+                if let fault @ Fault::Violation(_) = err.fault() {
+                    self.handler.on_fault(job.slot.origin, fault);
+                }
                 is_malformed(&err)
             }
         };

@@ -7,6 +7,7 @@ use libp2p::swarm::NetworkBehaviour;
 use libp2p::{StreamProtocol, connection_limits, identify};
 use tokio::sync::mpsc;
 
+use super::bans;
 use super::gossipsub::Router;
 use super::late_ping;
 use super::streams::{self, InboundStream};
@@ -24,6 +25,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
+    pub(super) bans: bans::Behaviour,
     pub(super) streams: streams::Behaviour,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: late_ping::Behaviour,
@@ -46,6 +48,7 @@ impl Behaviour {
             .with_cache_size(0);
         Self {
             limits: connection_limits::Behaviour::new(limits),
+            bans: bans::Behaviour::default(),
             streams: streams::Behaviour::new(protocols, inbound),
             identify: identify::Behaviour::new(identify),
             ping: late_ping::Behaviour::new(PING_INTERVAL),

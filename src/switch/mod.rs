@@ -4,6 +4,7 @@
 //! commands; streams bypass it (see `streams`). It knows no policy and no protocol above the stream, but for gossip:
 //! `gossipsub` has commands, scores and ends of its own.
 
+mod bans;
 mod behaviour;
 mod event;
 mod failure;
@@ -46,6 +47,7 @@ pub use gossipsub::{
 pub use streams::{InboundStream, NegotiatedStream, OpenStreamError, StreamOpener, was_refused};
 
 use crate::fault::describe;
+use crate::peers::BanTarget;
 use crate::transport::{BoxedTransport, MuxerLog, transport_of};
 use crate::types::{Direction, Multiaddr, Muxer, PeerId, Transport};
 use behaviour::{Behaviour, BehaviourEvent};
@@ -124,6 +126,7 @@ pub enum ListenError {
 enum Command {
     Dial { peer_id: PeerId, addresses: Vec<Multiaddr>, reply: DialReply },
     Disconnect(ConnectionId),
+    SetBanned { target: BanTarget, banned: bool },
 }
 
 type DialReply = oneshot::Sender<Result<RawConnection, DialFailure>>;
@@ -155,6 +158,14 @@ impl SwitchHandle {
     pub async fn disconnect(&self, connection_id: ConnectionId) {
         // switch gone: so are its connections
         let _ = self.commands.send(Command::Disconnect(connection_id)).await;
+    }
+
+    /// Begins or ends a ban: new connections are refused meanwhile, those that there are stay.
+    ///
+    /// Cancel safe.
+    pub async fn set_banned(&self, target: BanTarget, banned: bool) {
+        // switch gone: nobody comes in any more
+        let _ = self.commands.send(Command::SetBanned { target, banned }).await;
     }
 }
 
@@ -303,6 +314,7 @@ impl Switch {
             Command::Disconnect(connection_id) => {
                 self.swarm.close_connection(connection_id);
             }
+            Command::SetBanned { target, banned } => self.swarm.behaviour_mut().bans.set(target, banned),
         }
     }
 
@@ -382,7 +394,7 @@ impl Switch {
                     metrics.record(&event);
                 }
             }
-            BehaviourEvent::Limits(never) => match never {},
+            BehaviourEvent::Limits(never) | BehaviourEvent::Bans(never) => match never {},
         }
     }
 

@@ -128,6 +128,7 @@ impl World {
     pub(crate) fn new(seed: u64, target: usize) -> Self {
         let start = Instant::now();
         let mut manager = PeerManager::new(peer_id(MYSELF), config(target), start);
+        manager.begin_dialling();
         manager.set_wanted(wanted());
         let mut world = Self {
             network: Network::new(seed),

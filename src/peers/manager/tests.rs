@@ -41,6 +41,7 @@ impl World {
     fn new() -> Self {
         let now = Instant::now();
         let mut manager = PeerManager::new(peer(0), config(), now);
+        manager.begin_dialling();
         manager.set_wanted(Cover { attnets: 0b11, ..Cover::default() });
         Self {
             manager,
@@ -424,6 +425,7 @@ fn honest() -> World {
     let mut world = World::new();
     let config = ManagerConfig { limits: Limits::for_target(100), queue: DialQueueConfig::default(), ..config() };
     world.manager = PeerManager::new(peer(0), config, world.now);
+    world.manager.begin_dialling();
     for n in 1..=60 {
         world.admit(n, if n % 2 == 0 { Direction::Outbound } else { Direction::Inbound });
     }
