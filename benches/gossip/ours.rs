@@ -116,7 +116,7 @@ pub(crate) async fn run(scenario: Scenario) -> Result<()> {
         ListenConfig { v4: Some(on), v6: None },
         TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux, Muxer::Mplex] },
         discovery,
-        PeersConfig { target: 2 * (SENDERS + scenario.silent), known_peers: Vec::new() },
+        PeersConfig { target: 2 * (SENDERS + scenario.silent), ..PeersConfig::default() },
     )
     .events(Events::new(vec![watch.clone()]))
     .gossip(gossip)

@@ -58,7 +58,7 @@ impl Node {
             advertise: Advertise::default(),
             enr_auto_update: false,
         };
-        let peers = PeersConfig { target: TARGET, known_peers: Vec::new() };
+        let peers = PeersConfig { target: TARGET, ..PeersConfig::default() };
         let (events, tasks, stop) = (Events::default(), TaskGroup::new(), CancellationToken::new());
         let (node, handle) = Eth2NodeBuilder::new(identity, chain(), listen, transports, discovery, peers)
             .events(events.clone())

@@ -4,14 +4,37 @@ use std::path::Path;
 
 use super::ConfigError;
 use super::error::PeerTextError;
-use crate::types::KnownPeer;
+use crate::types::{KnownPeer, PeerId};
 
 /// Reads the values of an option: a peer each, or `@FILE`.
 pub(super) fn parse(key: &'static str, values: &[String]) -> Result<Vec<KnownPeer>, ConfigError> {
+    parse_as(key, values, parse_one)
+}
+
+/// A peer that is trusted: where it can be dialled, or by its id alone.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Trusted {
+    /// To be dialled.
+    Peer(KnownPeer),
+    /// To be known when it is found, or dials us.
+    Id(PeerId),
+}
+
+/// As [`parse`], for an option that takes bare peer ids as well.
+pub(super) fn parse_trusted(key: &'static str, values: &[String]) -> Result<Vec<Trusted>, ConfigError> {
+    parse_as(key, values, |text| match text.parse() {
+        Ok(peer_id) => Ok(Trusted::Id(peer_id)),
+        Err(_) => parse_one(text).map(Trusted::Peer),
+    })
+}
+
+type ParseOne<T> = fn(&str) -> Result<T, PeerTextError>;
+
+fn parse_as<T>(key: &'static str, values: &[String], parse_one: ParseOne<T>) -> Result<Vec<T>, ConfigError> {
     let mut peers = Vec::with_capacity(values.len());
     for text in values.iter().map(|value| value.trim()).filter(|value| !value.is_empty()) {
         match text.strip_prefix('@') {
-            Some(path) => peers.extend(read(key, Path::new(path))?),
+            Some(path) => peers.extend(read_as(key, Path::new(path), parse_one)?),
             None => peers.push(parse_one(text).map_err(|source| ConfigError::Peer {
                 key,
                 text: text.to_owned(),
@@ -24,6 +47,10 @@ pub(super) fn parse(key: &'static str, values: &[String]) -> Result<Vec<KnownPee
 
 /// Reads a file: peers on lines of their own, as a YAML list in either form, `#` starts a comment.
 pub(super) fn read(key: &'static str, path: &Path) -> Result<Vec<KnownPeer>, ConfigError> {
+    read_as(key, path, parse_one)
+}
+
+fn read_as<T>(key: &'static str, path: &Path, parse_one: ParseOne<T>) -> Result<Vec<T>, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
         key,
         path: path.to_owned(),

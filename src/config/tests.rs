@@ -98,6 +98,8 @@ fn contradictions_name_the_options_that_contradict() {
         ("--boot-nodes @/nowhere", &["boot-nodes"]),
         ("--boot-nodes-file /nowhere", &["boot-nodes-file"]),
         ("--libp2p-addresses 192.0.2.1:9000", &["libp2p-addresses"]),
+        ("--trusted-peers 192.0.2.1:9000", &["trusted-peers"]),
+        ("--direct-peers 16Uiu2HAmSH2XVgZqYHWucap5kuPzLnt2TsNQkoppVxB5eJGvaXwm", &["direct-peers"]),
         ("--topics all,beacon_block", &["topics"]),
         ("--attestation-subnets auto,3", &["attestation-subnets"]),
         ("--subscribe-all-subnets --attestation-subnets none", &["attestation-subnets", "subscribe-all-subnets"]),

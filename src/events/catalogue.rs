@@ -84,6 +84,11 @@ catalogue! {
         /// From the first word of shutdown to the last.
         duration_ms: u64,
     }
+    /// A listener has lost an address: an interface went away, or changed.
+    ListenExpired = "listen.expired", DEBUG {
+        /// The address that is no more.
+        address: String,
+    }
     /// A listener is open.
     ListenOpened = "listen.opened", DEBUG {
         /// Multiaddr.

@@ -75,6 +75,7 @@ impl Observer for Recorder {
             | NodeEvent::NodeStopping { .. }
             | NodeEvent::NodeStopped { .. }
             | NodeEvent::ListenOpened { .. }
+            | NodeEvent::ListenExpired { .. }
             | NodeEvent::ListenClosed { .. }
             | NodeEvent::DiscoveryAddressChanged { .. }
             | NodeEvent::NatMapped { .. }

@@ -110,6 +110,7 @@ fn every_event() -> Vec<NodeEvent> {
         NodeEvent::NodeStopping { reason: text() },
         NodeEvent::NodeStopped { goodbyes: 1, duration_ms: 1 },
         NodeEvent::ListenOpened { address: text() },
+        NodeEvent::ListenExpired { address: text() },
         NodeEvent::ListenClosed { addresses: text(), error: text() },
         NodeEvent::EnrUpdated { seq: 2, reason: "fork", enr: text() },
         NodeEvent::DiscoveryLookupFinished {

@@ -42,7 +42,7 @@ use crate::switch::{ListenError, RelayPolicy, RouterSettings, Switch, SwitchEnds
 use crate::tasks::TaskGroup;
 use crate::time::SlotClock;
 use crate::transport::{self, TransportError};
-use crate::types::{BookEntry, Enr, KnownPeer, MetaData, Multiaddr};
+use crate::types::{BookEntry, Enr, KnownPeer, MetaData, Multiaddr, PeerId};
 
 /// Candidates that discovery found and the node has not taken; **wait**: lookups pause.
 ///
@@ -235,7 +235,7 @@ impl Eth2NodeBuilder {
             protocols: methods::protocol_ids().collect(),
             limits: switch_limits(&limits),
             metrics: self.metrics.take(),
-            gossip: router_settings(&schedule, &self.chain, relay_policy(&self.gossip)),
+            gossip: router_settings(&schedule, &self.chain, relay_policy(&self.gossip), self.peers.direct.clone()),
         });
         let listening = self.listen(&mut switch).await?;
         let SwitchEnds { handle: switch_handle, events: switch_events, inbound_streams, gossip: gossip_ends } = ends;
@@ -279,6 +279,9 @@ impl Eth2NodeBuilder {
         let bootnodes = self.boot_nodes();
         let mut manager = PeerManager::new(self.identity.peer_id, manager_config(limits), Instant::now());
         manager.set_wanted(cover_of_plan(&plan.borrow()));
+        for peer_id in &self.peers.trusted {
+            manager.trust(*peer_id);
+        }
         let (book, recalled) = self.book.take().unzip();
         let recalled = recalled.unwrap_or_default();
         let mut node = Eth2Node {
@@ -508,7 +511,12 @@ fn relay_policy(gossip: &GossipConfig) -> RelayPolicy {
 }
 
 /// The router knows every digest of the schedule; the first alone has the message ids of phase0.
-fn router_settings(schedule: &ForkSchedule, chain: &ChainConfig, relay: RelayPolicy) -> RouterSettings {
+fn router_settings(
+    schedule: &ForkSchedule,
+    chain: &ChainConfig,
+    relay: RelayPolicy,
+    direct: Vec<PeerId>,
+) -> RouterSettings {
     let digests = schedule.boundaries().map(|boundary| (boundary.fork_digest, boundary.fork.has_phase0_message_ids()));
-    RouterSettings { digests: digests.collect(), relay, slot_duration: chain.slot_duration }
+    RouterSettings { digests: digests.collect(), relay, slot_duration: chain.slot_duration, direct }
 }

@@ -38,6 +38,7 @@ use crate::store::{PeerBook, sequence};
 use crate::switch::{ConnectionId, DialFailure, RawConnection, StreamOpener, SwitchEvent};
 use crate::tasks::TaskGroup;
 use crate::time::{milliseconds, unix_now_ms};
+use crate::transport::ip_of;
 use crate::types::{BookEntry, Direction, Epoch, GoodbyeReason, KnownPeer, MetaData, Multiaddr, PeerId, StatusMessage};
 
 /// All goodbyes of a shutdown together.
@@ -424,7 +425,14 @@ impl Eth2Node {
                 fault: failure.fault(),
                 error: failure.to_string(),
             }),
-            SwitchEvent::ListenOpened(address) => self.emit(NodeEvent::ListenOpened { address: address.to_string() }),
+            SwitchEvent::ListenOpened(address) => {
+                self.on_link_changed(&address);
+                self.emit(NodeEvent::ListenOpened { address: address.to_string() });
+            }
+            SwitchEvent::ListenExpired(address) => {
+                self.on_link_changed(&address);
+                self.emit(NodeEvent::ListenExpired { address: address.to_string() });
+            }
             SwitchEvent::ListenClosed { addresses, error } => {
                 let addresses = tell::joined(&addresses);
                 self.emit(NodeEvent::ListenClosed { addresses, error });
@@ -436,6 +444,13 @@ impl Eth2Node {
                 fault: Fault::Local,
                 error: "too many streams wait to be served".to_owned(),
             }),
+        }
+    }
+
+    /// An interface came or went: connections over it may be dead, and failures without it are void.
+    fn on_link_changed(&mut self, address: &Multiaddr) {
+        if ip_of(address).is_some_and(|ip| !ip.is_loopback()) {
+            self.manager.on_link_changed(Instant::now());
         }
     }
 

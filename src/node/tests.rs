@@ -80,7 +80,7 @@ async fn node(
         ListenConfig { v4: Some(on), v6: None },
         tcp(),
         discovery,
-        PeersConfig { target: 8, known_peers: Vec::new() },
+        PeersConfig { target: 8, ..PeersConfig::default() },
     );
     let protocol = ProtocolInfo { name: "held", version: "1", steps: vec![Box::new(held)] };
     Ok(builder.events(events).registry(HandshakeRegistry::new(vec![protocol])).build(tasks).await?)

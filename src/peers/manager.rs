@@ -63,6 +63,7 @@ pub struct PeerManager<C> {
     traits: BTreeMap<PeerId, Traits>,
     wanted: Cover,
     need: Need,
+    next_link_change: Instant,
     next_lookup: Instant,
     /// Between two lookups; longer while they bring nobody.
     lookup_pause: Duration,
@@ -90,6 +91,7 @@ impl<C: Copy + Eq> PeerManager<C> {
             traits: BTreeMap::new(),
             wanted: Cover::default(),
             need: Need::default(),
+            next_link_change: now,
             next_lookup: now,
             lookup_pause: LOOKUP_EVERY,
             shaking: BTreeMap::new(),
@@ -328,7 +330,12 @@ impl<C: Copy + Eq> PeerManager<C> {
     }
 
     /// Notes that an interface or an address of ours has changed: old connections may be dead, old failures are void.
+    /// Interfaces that come and go all the time, as with containers, are listened to twice a minute.
     pub fn on_link_changed(&mut self, now: Instant) {
+        if now < self.next_link_change {
+            return;
+        }
+        self.next_link_change = now + LINK_PAUSE;
         self.forgive_ours();
         self.table.probe_all(now);
     }
@@ -760,6 +767,9 @@ const PROBES: usize = 4;
 
 /// Dials in flight at the target, for the sake of what is missing.
 const NEEDED_DIALS: usize = 8;
+
+/// Between two changes of our interfaces that are acted upon.
+const LINK_PAUSE: Duration = Duration::from_secs(30);
 
 /// The least time between two lookups for what is missing.
 const LOOKUP_EVERY: Duration = Duration::from_secs(5);

@@ -79,6 +79,8 @@ pub enum SwitchEvent {
     },
     /// A listener is open.
     ListenOpened(Multiaddr),
+    /// A listener has lost one of its addresses: an interface went away, or changed.
+    ListenExpired(Multiaddr),
     /// A listener is gone.
     ListenClosed {
         /// What it listened on.

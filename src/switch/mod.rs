@@ -358,6 +358,7 @@ impl Switch {
                 self.outbox.push_back(SwitchEvent::InboundFailed { address: send_back_addr, failure });
             }
             SwarmEvent::NewListenAddr { address, .. } => self.outbox.push_back(SwitchEvent::ListenOpened(address)),
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.outbox.push_back(SwitchEvent::ListenExpired(address)),
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
                 let error = reason.err().map_or_else(|| "closed".to_owned(), |error| error.to_string());
                 self.outbox.push_back(SwitchEvent::ListenClosed { addresses, error });

@@ -51,7 +51,9 @@ fn every_block_of_the_chain_is_heard_once_and_we_stay_in_its_meshes() -> Result<
         }
         watched?;
         for daemon in &daemons {
-            daemon.heard_every_block(&chain.nodes[0], first..=last)?;
+            // advertisements promise nothing: who depends on them alone misses a block now and then
+            let may_miss = if daemon.nodes < nodes { slots as usize / 100 } else { 0 };
+            daemon.heard_every_block(&chain.nodes[0], first..=last, may_miss)?;
             daemon.heard_everything_else(last)?;
             daemon
                 .beacond
@@ -99,9 +101,9 @@ impl Daemon {
         })
     }
 
-    /// Every block that the chain has was told of once, and nothing was found wrong with it.
-    fn heard_every_block(&self, node: &Node, slots: impl Iterator<Item = u64>) -> Result<()> {
-        let (mut blocks, mut all) = (0, 0);
+    /// Every block that the chain has was told of once, but for so many, and nothing was found wrong with it.
+    fn heard_every_block(&self, node: &Node, slots: impl Iterator<Item = u64>, may_miss: usize) -> Result<()> {
+        let (mut blocks, mut all, mut missed) = (0, 0, 0);
         for slot in slots {
             all += 1;
             for root in node.block_roots(slot)? {
@@ -113,6 +115,10 @@ impl Daemon {
                         .cloned()
                         .collect()
                 });
+                if heard.is_empty() && missed < may_miss {
+                    missed += 1;
+                    continue;
+                }
                 ensure!(heard.len() == 1, "{}: block {root} of slot {slot}: {heard:?}", self.name);
                 let line = &heard[0];
                 ensure!(line.field("slot").as_u64() == Some(slot), "{}", line.text);
@@ -120,7 +126,7 @@ impl Daemon {
             }
         }
         ensure!(blocks * 4 >= all * 3, "only {blocks} blocks in {all} slots");
-        notice(&format!("{}: {blocks} blocks in {all} slots, each once", self.name));
+        notice(&format!("{}: {blocks} blocks in {all} slots, each once, but for {missed} missed", self.name));
         Ok(())
     }
 

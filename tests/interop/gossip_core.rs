@@ -266,7 +266,7 @@ impl Publisher {
             enr_auto_update: false,
         };
         let transports = TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Mplex] };
-        let peers = PeersConfig { target: 10, known_peers: vec![peer.parse()?] };
+        let peers = PeersConfig { target: 10, known_peers: vec![peer.parse()?], ..PeersConfig::default() };
         let listen = ListenConfig { v4: Some(on), v6: None };
         let (tasks, events) = (TaskGroup::new(), Events::default());
         let subscription = events.subscribe();

@@ -103,12 +103,19 @@ pub struct RouterSettings {
     pub relay: RelayPolicy,
     /// Slot time: what scores decay by.
     pub slot_duration: Duration,
+    /// Peers that get everything that is forwarded, outside the meshes; they must do the same for us.
+    pub direct: Vec<PeerId>,
 }
 
 impl Default for RouterSettings {
     /// A router of no network: it can join nothing.
     fn default() -> Self {
-        Self { digests: Vec::new(), relay: RelayPolicy::Strict, slot_duration: Duration::from_secs(12) }
+        Self {
+            digests: Vec::new(),
+            relay: RelayPolicy::Strict,
+            slot_duration: Duration::from_secs(12),
+            direct: Vec::new(),
+        }
     }
 }
 
@@ -186,12 +193,13 @@ pub(super) struct Router {
 impl Router {
     /// A router that has joined nothing. Must be called within a tokio runtime.
     pub(super) fn new(settings: RouterSettings) -> (Self, RouterHandle, GossipEnds) {
-        let RouterSettings { digests, relay, slot_duration } = settings;
+        let RouterSettings { digests, relay, slot_duration, direct } = settings;
         let rule = |phase0| if phase0 { IdRule::Phase0 } else { IdRule::Altair };
         let digests: Arc<[_]> = digests.into_iter().map(|(digest, phase0)| (digest, rule(phase0))).collect();
         let score_clock = ScoreClock::new(slot_duration);
         let prepared = Prepared::default();
-        let inner = inner(&prepared, digests.iter().map(|(digest, _)| *digest).collect(), score_clock);
+        let mut inner = inner(&prepared, digests.iter().map(|(digest, _)| *digest).collect(), score_clock);
+        direct.iter().for_each(|peer_id| inner.add_explicit_peer(peer_id));
         let (command_sender, commands) = mpsc::channel(COMMANDS);
         let (reports_in, reports) = mpsc::channel(WAITING);
         let (messages, message_receiver) = mpsc::channel(WAITING);
@@ -589,6 +597,8 @@ impl NetworkBehaviour for Router {
                         return Poll::Ready(ToSwarm::GenerateEvent(event));
                     }
                 }
+                // direct peers that are away: who is dialled, and when, is decided elsewhere
+                Poll::Ready(ToSwarm::Dial { .. }) => {}
                 other => return other,
             }
         }

@@ -129,7 +129,7 @@ impl TestNode {
             advertise: Advertise::default(),
             enr_auto_update: false,
         };
-        let peers = PeersConfig { target: options.target, known_peers: options.known_peers };
+        let peers = PeersConfig { target: options.target, known_peers: options.known_peers, ..PeersConfig::default() };
         let listen = ListenConfig { v4: Some(options.on), v6: None };
         let builder =
             Eth2NodeBuilder::new(options.identity, options.chain, listen, options.transports, discovery, peers)
