@@ -255,7 +255,7 @@ impl History {
 fn ensure_no_leftovers(dir: &Path) -> Result<()> {
     let names: BTreeSet<_> =
         fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<_>>()?;
-    let expected = [".lock", "enr.txt", "metadata.json", "node.key"].map(str::to_owned).into();
+    let expected = [".lock", "enr.txt", "metadata.json", "node.key", "peers.redb"].map(str::to_owned).into();
     ensure!(names == expected, "{names:?}");
     Ok(())
 }

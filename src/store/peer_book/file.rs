@@ -4,7 +4,7 @@
 //! killed loses its last batch at most. What no sum protects against is damage by others: the library may then panic,
 //! so each call into it is caught, and what cannot be read is moved aside.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -90,17 +90,31 @@ impl BookFile {
     /// [`StoreError::PeerBook`]: the system refuses, or the path is no file.
     pub(super) fn open(path: &Path, bounds: Bounds, now_s: u64) -> Result<(Self, Vec<BookEntry>), StoreError> {
         let unusable = |source| StoreError::PeerBook { path: path.to_owned(), source };
-        let problem = match Self::try_open(path, bounds, now_s) {
-            Ok(opened) => return Ok(opened),
-            Err(FileError::Damaged(problem)) => problem,
-            Err(FileError::Io(source)) => return Err(unusable(source)),
-        };
-        let aside = move_aside(path, now_s).map_err(unusable)?;
-        tracing::warn!(file = %path.display(), moved_to = %aside.display(), problem, "the peer book is damaged, and begins anew");
-        Self::try_open(path, bounds, now_s).map_err(|error| match error {
+        if path.try_exists().map_err(unusable)? {
+            let problem = match Self::try_open(path, bounds, now_s) {
+                Ok(opened) => return Ok(opened),
+                Err(FileError::Damaged(problem)) => problem,
+                Err(FileError::Io(source)) => return Err(unusable(source)),
+            };
+            let aside = move_aside(path, now_s).map_err(unusable)?;
+            tracing::warn!(file = %path.display(), moved_to = %aside.display(), problem, "the peer book is damaged, and begins anew");
+        }
+        Self::begin(path, bounds, now_s).map_err(|error| match error {
             FileError::Damaged(problem) => unusable(io::Error::other(problem)),
             FileError::Io(source) => unusable(source),
         })
+    }
+
+    /// Begins a book under another name, so that a process that is killed meanwhile leaves none that makes no sense.
+    fn begin(path: &Path, bounds: Bounds, now_s: u64) -> Result<(Self, Vec<BookEntry>), FileError> {
+        let unfinished = path.with_extension("redb.new");
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::Io(error)),
+            Ok(()) | Err(_) => {}
+        }
+        let begun = Self::try_open(&unfinished, bounds, now_s)?;
+        fs::rename(&unfinished, path).map_err(FileError::Io)?;
+        Ok(begun)
     }
 
     fn try_open(path: &Path, bounds: Bounds, now_s: u64) -> Result<(Self, Vec<BookEntry>), FileError> {
@@ -224,13 +238,13 @@ fn guarded<T>(action: impl FnOnce() -> Result<T, FileError>) -> Result<T, FileEr
 fn move_aside(path: &Path, now_s: u64) -> io::Result<PathBuf> {
     let prefix = format!("{}.corrupt-", path.file_name().unwrap_or_default().to_string_lossy());
     let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    for entry in std::fs::read_dir(dir)? {
+    for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
-            std::fs::remove_file(entry.path())?;
+            fs::remove_file(entry.path())?;
         }
     }
     let aside = dir.join(format!("{prefix}{now_s}"));
-    std::fs::rename(path, &aside)?;
+    fs::rename(path, &aside)?;
     Ok(aside)
 }
