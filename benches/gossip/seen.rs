@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use beacond::config::TransportConfig;
 use beacond::store::Identity;
 use beacond::switch::{
-    RouterSettings, Switch, SwitchEnds, SwitchLimits, SwitchSettings, TopicScore, TopicSubscription,
+    Lane, RouterSettings, Switch, SwitchEnds, SwitchLimits, SwitchSettings, TopicScore, TopicSubscription,
 };
 use beacond::tasks::TaskGroup;
 use beacond::transport;
@@ -79,7 +79,14 @@ pub(crate) async fn router() -> Result<()> {
     drop(gossip);
     tasks.spawn("switch", switch.run(tasks.token().clone()));
     let score = TopicScore { weight: 0.0, per_slot: 1.0 };
-    let subscription = TopicSubscription { topic, max_ssz_bytes: MESSAGE, score, corroborable: false, outdated: false };
+    let subscription = TopicSubscription {
+        topic,
+        max_ssz_bytes: MESSAGE,
+        lane: Lane::Quick,
+        score,
+        corroborable: false,
+        outdated: false,
+    };
     handle.subscribe(vec![subscription]).await;
     say("listening", format!("{peer_id} {address}"));
     while let Some(_counts) = parent.recv().await {

@@ -6,13 +6,13 @@
 use ssz::Decode;
 
 use super::bls::ChangeDomain;
-use super::headers::{HeaderSeen, Headers};
+use super::headers::{HEADER_SLOTS, HeaderSeen, Headers};
 use super::seen::{Claims, Key, Seen, Votes};
 use super::verdict::{IgnoreReason, RejectReason, Verdict};
 use super::windows::Windows;
 use crate::chain::{Boundary, ForkSchedule};
 use crate::types::containers::phase0::BeaconBlockHeader;
-use crate::types::{Epoch, ForkName, GossipTopic, Root, Slot};
+use crate::types::{Epoch, ForkName, GossipTopic, PeerId, Root, Slot};
 
 /// `Err` is the verdict of the first rule that failed. `Ok` is no verdict yet: every rule that needs no state passed,
 /// and whether the message is valid only somebody with a state can say.
@@ -55,6 +55,8 @@ pub(super) struct BlobLimits {
 pub(super) struct CheckContext<'a> {
     /// Where the message was sent.
     pub topic: GossipTopic,
+    /// Who sent it; `None` for ourselves.
+    pub sender: Option<PeerId>,
     /// What the topic's digest stands for: its fork decides the type of the message.
     pub boundary: Boundary,
     /// When it arrived.
@@ -143,6 +145,18 @@ impl CheckContext<'_> {
     pub(super) fn within(&self, slot: Slot, range: u64) -> Result<(), Verdict> {
         self.not_future(slot)?;
         ignore_unless(!self.windows.is_over(slot, range), IgnoreReason::Past)
+    }
+
+    /// What has to be hashed or proven is worth it: it is of recent slots, and its sender has not brought too many blocks
+    /// of that slot. This is no rule of the specification but what bounds the work that forged blocks can cause; `root` is
+    /// the block's where it is known.
+    ///
+    /// # Errors
+    /// [`IgnoreReason::Past`] or [`IgnoreReason::TooManyHeaders`].
+    pub(super) fn is_worth_it(&self, slot: Slot, root: Option<Root>) -> Result<(), Verdict> {
+        let Some(sender) = self.sender else { return Ok(()) };
+        ignore_unless(slot.0.saturating_add(HEADER_SLOTS) >= self.windows.wall_slot().0, IgnoreReason::Past)?;
+        ignore_unless(self.headers.may_bring(sender, slot, root), IgnoreReason::TooManyHeaders)
     }
 
     /// The slot is after the start of the finalized epoch, where that is known.

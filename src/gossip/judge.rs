@@ -15,7 +15,7 @@ use super::verdict::{IgnoreReason, RejectReason, Verdict};
 use super::windows::Windows;
 use crate::chain::{Boundary, ChainConfig, ForkSchedule};
 use crate::time::SlotTimes;
-use crate::types::{ForkName, GossipTopic, Slot};
+use crate::types::{ForkName, GossipTopic, PeerId, Slot};
 
 /// The stateless rules of one network, and what they remember.
 #[derive(Debug)]
@@ -55,8 +55,20 @@ impl Judge {
     /// # Errors
     /// The verdict, which is never [`Verdict::Accept`].
     pub fn judge(&self, topic: GossipTopic, ssz: &[u8], arrived_ms: u64) -> Judgement {
+        self.judge_from(None, topic, ssz, arrived_ms)
+    }
+
+    /// As [`Self::judge`], for a message that a peer sent, `None` for ourselves: what one peer's forged blocks may cost is
+    /// bounded.
+    pub(super) fn judge_from(
+        &self,
+        sender: Option<PeerId>,
+        topic: GossipTopic,
+        ssz: &[u8],
+        arrived_ms: u64,
+    ) -> Judgement {
         let boundary = self.schedule.boundary_of(topic.fork_digest).ok_or(RejectReason::UnknownTopic)?;
-        let context = self.context(topic, boundary, arrived_ms);
+        let context = CheckContext { sender, ..self.context(topic, boundary, arrived_ms) };
         self.check(&context, ssz).map_err(|verdict| spared(&context, verdict))
     }
 
@@ -79,7 +91,7 @@ impl Judge {
         }
         let passed = (kind.check)(context, ssz)?;
         if let Some(header) = passed.header {
-            self.headers.insert(header, false, context.windows.wall_slot());
+            self.headers.insert(header, context.sender, false, context.windows.wall_slot());
         }
         Ok(passed)
     }
@@ -107,7 +119,7 @@ impl Judge {
 
     fn vouch(&self, passed: &Passed, now_ms: u64) {
         if let Some(header) = passed.header {
-            self.headers.insert(header, true, self.windows(now_ms).wall_slot());
+            self.headers.insert(header, None, true, self.windows(now_ms).wall_slot());
         }
     }
 
@@ -137,6 +149,7 @@ impl Judge {
         let finalized = self.finalized.load(Ordering::Relaxed);
         CheckContext {
             topic,
+            sender: None,
             boundary,
             windows: self.windows(arrived_ms),
             schedule: &self.schedule,

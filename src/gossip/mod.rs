@@ -36,6 +36,7 @@ mod tally;
 mod task;
 mod topic;
 mod topics;
+mod turns;
 mod verdict;
 mod windows;
 

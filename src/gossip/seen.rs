@@ -12,6 +12,7 @@
 
 mod tables;
 
+use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::tables::{Act, BestBids, Bitmaps, Expiring, Recent, Supersets};
@@ -126,7 +127,7 @@ pub struct Auction {
 }
 
 /// How new a finality update is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Finality {
     /// Slot of the finalized header.
     pub slot: Slot,
@@ -159,6 +160,15 @@ pub struct Claims {
     pub finality: Option<Finality>,
     /// The attested slot of an optimistic update.
     pub optimistic: Option<Slot>,
+}
+
+impl Claims {
+    /// What the message has in common with those of which only one may be valid or forwarded; `None` where any number may.
+    pub(super) fn rivalry(&self) -> Option<impl Hash> {
+        let Self { key, finality, optimistic, .. } = self;
+        let excludes = key.is_some() || finality.is_some() || optimistic.is_some();
+        excludes.then_some((*key, *finality, *optimistic))
+    }
 }
 
 impl From<Key> for Claims {

@@ -3,6 +3,7 @@
 //! Called by the judges' threads, by the docket and by the task; each message comes here exactly once.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::tally::Tally;
 use super::topic::row;
 use super::verdict::{IgnoreReason, Verdict};
 use crate::events::{Events, NodeEvent};
-use crate::switch::{Acceptance, RelayPolicy};
+use crate::switch::{Acceptance, RelayPolicy, Rivalry};
 use crate::time::{SlotClock, fine_milliseconds};
 use crate::types::{MessageId, TopicKind};
 
@@ -33,6 +34,7 @@ pub(super) struct Settler {
     pub(super) events: Events,
     pub(super) tally: Tally,
     relay: RelayPolicy,
+    rivalries: RandomState,
     sample: Sample,
     /// Messages that are told of once the router has decided whether it relays them, [`UNDECIDED`] at most; beyond it
     /// they are told of at once.
@@ -48,7 +50,8 @@ struct Receipt {
 
 impl Settler {
     pub(super) fn new(judge: Arc<Judge>, clock: SlotClock, events: Events, relay: RelayPolicy, sample: Sample) -> Self {
-        Self { judge, clock, events, tally: Tally::default(), relay, sample, undecided: Mutex::default() }
+        let (rivalries, tally, undecided) = (RandomState::new(), Tally::default(), Mutex::default());
+        Self { judge, clock, events, tally, relay, rivalries, sample, undecided }
     }
 
     /// Gives a message its verdict, once more asking whether it is the first where it would be accepted.
@@ -92,7 +95,9 @@ impl Settler {
             Verdict::Ignore(IgnoreReason::Unverifiable | IgnoreReason::Unanswered)
                 if self.relay != RelayPolicy::Strict && row(case.kind()).corroborable =>
             {
-                Acceptance::Corroborate
+                let claims = case.passed.as_ref().map(|passed| &passed.claims);
+                let rivalry = claims.and_then(|claims| claims.rivalry());
+                Acceptance::Corroborate(rivalry.map(|rivalry| Rivalry(self.rivalries.hash_one(rivalry))))
             }
             Verdict::Ignore(_) => Acceptance::Ignore,
         }
@@ -115,7 +120,7 @@ impl Settler {
             judged_ms: fine_milliseconds(case.arrived.elapsed()),
         };
         let mut undecided = self.undecided();
-        if acceptance == Acceptance::Corroborate && undecided.len() < UNDECIDED {
+        if matches!(acceptance, Acceptance::Corroborate(_)) && undecided.len() < UNDECIDED {
             undecided.insert(case.message_id(), Receipt { event, since: Instant::now() });
         } else {
             drop(undecided);

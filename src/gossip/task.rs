@@ -10,6 +10,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::docket::{Docket, LOOK_INTERVAL};
+use super::pool;
 use super::settler::Settler;
 use super::subscriptions::Plan;
 use super::summary;
@@ -142,6 +143,7 @@ impl GossipTask {
         Some(TopicSubscription {
             topic,
             max_ssz_bytes: bounds.max,
+            lane: pool::lane(topic.name.kind()),
             score: row.score,
             corroborable: row.corroborable,
             outdated: self.is_outdated(topic, epoch),

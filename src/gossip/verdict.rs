@@ -106,6 +106,8 @@ reasons! {
         OtherSlot = "other_slot",
         /// Refers to a block that has not been seen.
         BlockUnknown = "block_unknown",
+        /// Its sender brought too many blocks of one slot already.
+        TooManyHeaders = "too_many_headers",
         /// Sent before what it is made of could be complete.
         TooEarly = "too_early",
         /// Not better than one that has been forwarded.

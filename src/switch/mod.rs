@@ -41,8 +41,9 @@ pub(crate) use gossipsub::testing;
 
 pub use event::{DialFailure, PeerIdentity, RawConnection, SwitchEvent};
 pub use gossipsub::{
-    Acceptance, GossipCounts, GossipEnds, GossipMessage, HeldBytes, Invalid, KindCounts, PendingVerdict, PublishError,
-    Published, RelayPolicy, RouterEvent, RouterSettings, TOTAL_WEIGHT, TopicScore, TopicSubscription,
+    Acceptance, GossipCounts, GossipEnds, GossipMessage, HeldBytes, Invalid, KindCounts, Lane, PendingVerdict,
+    PublishError, Published, RelayPolicy, Rivalry, RouterEvent, RouterSettings, TOTAL_WEIGHT, TopicScore,
+    TopicSubscription,
 };
 pub use streams::{InboundStream, NegotiatedStream, OpenStreamError, StreamOpener, was_refused};
 

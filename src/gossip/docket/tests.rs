@@ -1,6 +1,5 @@
 //! Questions and their bytes, from the message to the verdict.
 
-use tokio::sync::Semaphore;
 use tokio::time::advance;
 
 use super::*;
@@ -10,7 +9,8 @@ use crate::gossip::checks::Passed;
 use crate::gossip::judge::Judge;
 use crate::gossip::seen::Claims;
 use crate::gossip::settler::Sample;
-use crate::switch::{RelayPolicy, testing};
+use crate::switch::RelayPolicy;
+use crate::switch::testing::{self, Lane, Load, Room};
 use crate::time::SlotClock;
 use crate::types::{Epoch, ForkDigest, ForkName, TopicName};
 
@@ -18,7 +18,7 @@ const WAITING: usize = 1000;
 
 struct World {
     docket: Arc<Docket>,
-    bytes: Arc<Semaphore>,
+    room: Room,
     events: Events,
     /// Of epoch 0.
     fork_digest: ForkDigest,
@@ -35,7 +35,8 @@ impl World {
         let events = Events::new(Vec::new());
         let settler = Settler::new(judge, clock, events.clone(), RelayPolicy::Strict, Sample::new(1.0));
         let docket = Arc::new(Docket::new(Arc::new(settler)));
-        Self { docket, bytes: Arc::new(Semaphore::new(WAITING)), events, fork_digest, arrived_ms }
+        let load = Load { messages: 100, bytes: WAITING };
+        Self { docket, room: Room::of(load, load), events, fork_digest, arrived_ms }
     }
 
     /// A block of 100 bytes that passed every rule and arrived `ago`.
@@ -43,14 +44,14 @@ impl World {
         let name = TopicName::global(TopicKind::BeaconBlock).unwrap();
         let topic = GossipTopic { fork_digest: self.fork_digest, name };
         let arrived = Instant::now() - ago;
-        let message = testing::message(topic, id(number), vec![number; 100], arrived, &self.bytes);
+        let message = testing::message(topic, id(number), vec![number; 100], arrived, &self.room);
         let (mut case, ssz) = Case::open(message, self.arrived_ms);
         case.passed = Some(Passed::new(None, Claims::default()));
         self.docket.submit(case, ssz);
     }
 
     fn held(&self) -> usize {
-        WAITING - self.bytes.available_permits()
+        WAITING - self.room.left(Lane::Quick).bytes
     }
 }
 

@@ -54,7 +54,7 @@ fn preferences_go_out_on_their_forks_topic_an_epoch_ahead() {
     let before = Epoch(GLOAS.0 - 1).start_slot();
     let header =
         HeaderSeen { root: dependent_root, slot: Slot(before.0 - 1), proposer_index: 0, parent_root: Root::default() };
-    world.judge.headers().insert(header, true, before);
+    world.judge.headers().insert(header, None, true, before);
     let mut preferences = SignedProposerPreferences::default();
     preferences.message.proposal_slot = Slot(GLOAS.start_slot().0 + 9);
     preferences.message.dependent_root = dependent_root;

@@ -40,6 +40,7 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
         None => with_payload(context, block)?,
         Some(bid) => with_bid(context, block, bid)?,
     }
+    context.is_worth_it(slot, None)?;
     Ok(Passed::new(Some(slot), key.into()).with_header(header_seen(&block.header())))
 }
 

@@ -41,10 +41,12 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     context.not_future(slot)?;
     context.not_finalized(slot)?;
     context.after_parent(slot, header.parent_root)?;
+    let seen = header_seen(&header);
+    context.is_worth_it(slot, Some(seen.root))?;
     reject_unless(sidecar.has_valid_inclusion_proof(), RejectReason::BadInclusionProof)?;
     let is_proven = kzg::is_valid_blob(&sidecar.blob, &sidecar.kzg_commitment, &sidecar.kzg_proof);
     reject_unless(is_proven, RejectReason::BadKzgProof)?;
     let key = Key::Blob { slot, proposer: header.proposer_index, index };
     context.unseen(key)?;
-    Ok(Passed::new(Some(slot), key.into()).with_header(header_seen(&header)))
+    Ok(Passed::new(Some(slot), key.into()).with_header(seen))
 }

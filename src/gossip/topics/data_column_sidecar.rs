@@ -45,11 +45,13 @@ fn check(context: &CheckContext<'_>, ssz: &[u8]) -> Judgement {
     context.not_future(slot)?;
     context.not_finalized(slot)?;
     context.after_parent(slot, header.parent_root)?;
+    let seen = header_seen(&header);
+    context.is_worth_it(slot, Some(seen.root))?;
     // not remembered for the block's other columns: it costs some hundredths of what its cells do
     reject_unless(sidecar.has_valid_inclusion_proof(), RejectReason::BadInclusionProof)?;
     let is_proven = kzg::is_valid_column(index, &sidecar.column, &sidecar.kzg_commitments, &sidecar.kzg_proofs);
     reject_unless(is_proven, RejectReason::BadKzgProof)?;
-    Ok(Passed::new(Some(slot), key.into()).with_header(header_seen(&header)))
+    Ok(Passed::new(Some(slot), key.into()).with_header(seen))
 }
 
 /// [spec v1.6.0, verify_data_column_sidecar](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#verify_data_column_sidecar)

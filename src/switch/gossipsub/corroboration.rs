@@ -2,7 +2,8 @@
 //!
 //! A message that passes every rule that can be checked, and is merely unverifiable, may be forwarded when enough
 //! peers on distinct networks sent it within the mesh-delivery window. Copies of one peer, over however many networks,
-//! count once, and so do those of many peers on one network.
+//! count once, and so do those of many peers on one network. Of messages that exclude each other the first is forwarded
+//! alone.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use libp2p::multiaddr::Protocol;
 use tokio::time::Instant;
 
+use super::rivals::{Rivalry, Rivals};
 use crate::types::{GossipTopic, MessageId, Multiaddr, PeerId};
 
 /// Copies count from the first one for so long: the mesh-delivery window of Lighthouse's scores.
@@ -98,14 +100,21 @@ struct Entry {
     first: Instant,
     witnesses: [Witness; MAX_COPIES],
     count: u8,
-    /// Who sent the first copy, once the message waits for others.
-    waiting: Option<PeerId>,
+    /// Set once the message waits for others.
+    waiting: Option<Applicant>,
+}
+
+/// A message that is to be forwarded, if others sent it too.
+#[derive(Clone, Copy, Debug)]
+struct Applicant {
+    /// Who sent the first copy.
+    peer_id: PeerId,
+    rivalry: Option<Rivalry>,
 }
 
 impl Entry {
-    fn outcome(&self, message_id: MessageId, peer_id: PeerId, copies: usize) -> Outcome {
-        let networks = usize::from(self.count);
-        Outcome { message_id, topic: self.topic, peer_id, relayed: networks >= copies, networks }
+    fn outcome(&self, message_id: MessageId, peer_id: PeerId, relayed: bool) -> Outcome {
+        Outcome { message_id, topic: self.topic, peer_id, relayed, networks: usize::from(self.count) }
     }
 }
 
@@ -113,6 +122,7 @@ impl Entry {
 #[derive(Debug)]
 pub(super) struct Corroboration {
     copies: usize,
+    rivals: Rivals,
     entries: HashMap<MessageId, Entry>,
     /// Within their window, oldest first.
     open: VecDeque<(Instant, MessageId)>,
@@ -122,9 +132,9 @@ pub(super) struct Corroboration {
 
 impl Corroboration {
     /// Asks for copies of so many networks, the first one's included; from 1 to [`MAX_COPIES`].
-    pub(super) fn new(copies: usize) -> Self {
+    pub(super) fn new(copies: usize, now: Instant) -> Self {
         let copies = copies.clamp(1, MAX_COPIES);
-        Self { copies, entries: HashMap::new(), open: VecDeque::new(), late: VecDeque::new() }
+        Self { copies, rivals: Rivals::new(now), entries: HashMap::new(), open: VecDeque::new(), late: VecDeque::new() }
     }
 
     /// The first copy of a message.
@@ -137,7 +147,7 @@ impl Corroboration {
         self.open.push_back((now, id));
     }
 
-    /// A further copy. Returns how it ended if the message waited for just this one.
+    /// A further copy. Returns how the wait ended if the message waited for just this one.
     pub(super) fn note_again(&mut self, id: MessageId, witness: Witness, now: Instant) -> Option<Outcome> {
         let entry = self.entries.get_mut(&id)?;
         let known = entry.witnesses.get(..usize::from(entry.count))?;
@@ -147,23 +157,27 @@ impl Corroboration {
         }
         *entry.witnesses.get_mut(usize::from(entry.count))? = witness;
         entry.count += 1;
-        let outcome = entry.outcome(id, entry.waiting?, self.copies);
-        outcome.relayed.then(|| {
-            self.entries.remove(&id);
-            outcome
-        })
+        let applicant = entry.waiting?;
+        (usize::from(entry.count) >= self.copies).then(|| self.decide(id, applicant, now))?
     }
 
     /// The message passed what can be checked, and waits for copies. Returns how that ended if it is decided already.
-    pub(super) fn ask(&mut self, id: MessageId, peer_id: PeerId, now: Instant) -> Asked {
+    pub(super) fn ask(&mut self, id: MessageId, peer_id: PeerId, rivalry: Option<Rivalry>, now: Instant) -> Asked {
         let Some(entry) = self.entries.get_mut(&id) else { return Asked::Unknown };
-        let outcome = entry.outcome(id, peer_id, self.copies);
-        if outcome.relayed || now.duration_since(entry.first) > WINDOW {
-            self.entries.remove(&id);
-            return Asked::Decided(outcome);
+        let applicant = Applicant { peer_id, rivalry };
+        if usize::from(entry.count) < self.copies && now.duration_since(entry.first) <= WINDOW {
+            entry.waiting = Some(applicant);
+            return Asked::Waiting;
         }
-        entry.waiting = Some(peer_id);
-        Asked::Waiting
+        self.decide(id, applicant, now).map_or(Asked::Unknown, Asked::Decided)
+    }
+
+    /// Ends the wait of a message: it is relayed when enough networks had it and no rival of it was.
+    fn decide(&mut self, id: MessageId, Applicant { peer_id, rivalry }: Applicant, now: Instant) -> Option<Outcome> {
+        let entry = self.entries.remove(&id)?;
+        let is_corroborated = usize::from(entry.count) >= self.copies;
+        let relayed = is_corroborated && rivalry.is_none_or(|rivalry| self.rivals.is_first(rivalry, now));
+        Some(entry.outcome(id, peer_id, relayed))
     }
 
     /// The message got a verdict that needs no copies.
@@ -177,10 +191,7 @@ impl Corroboration {
         while let Some((first, id)) = pop_older(&mut self.open, now, WINDOW) {
             let Some(entry) = self.entries.get(&id) else { continue };
             match entry.waiting {
-                Some(peer_id) => {
-                    ended.push(entry.outcome(id, peer_id, self.copies));
-                    self.entries.remove(&id);
-                }
+                Some(applicant) => ended.extend(self.decide(id, applicant, now)),
                 None => self.late.push_back((first, id)),
             }
         }
@@ -221,9 +232,9 @@ mod tests {
     }
 
     fn waiting(copies: usize, now: Instant) -> (Corroboration, PeerId) {
-        let (mut table, peer_id) = (Corroboration::new(copies), PeerId::random());
+        let (mut table, peer_id) = (Corroboration::new(copies, now), PeerId::random());
         table.note_first(ID, topic(), network("/ip4/192.0.2.1/tcp/1"), now);
-        assert_eq!(table.ask(ID, peer_id, now), Asked::Waiting);
+        assert_eq!(table.ask(ID, peer_id, None, now), Asked::Waiting);
         (table, peer_id)
     }
 
@@ -259,9 +270,9 @@ mod tests {
     fn one_peer_never_suffices_over_however_many_networks_it_connects() {
         let (now, key, peer_id) = (Instant::now(), RandomState::new(), PeerId::random());
         let over = |third: u8| Witness::new(&format!("/ip4/192.0.{third}.1/tcp/1").parse().unwrap(), &peer_id, &key);
-        let mut table = Corroboration::new(2);
+        let mut table = Corroboration::new(2, now);
         table.note_first(ID, topic(), over(0), now);
-        assert_eq!(table.ask(ID, peer_id, now), Asked::Waiting);
+        assert_eq!(table.ask(ID, peer_id, None, now), Asked::Waiting);
         for third in 1..=255 {
             assert_eq!(table.note_again(ID, over(third), now), None);
         }
@@ -283,13 +294,13 @@ mod tests {
     #[test]
     fn copies_that_came_before_the_verdict_count() {
         let (now, peer_id) = (Instant::now(), PeerId::random());
-        let mut table = Corroboration::new(2);
+        let mut table = Corroboration::new(2, now);
         table.note_first(ID, topic(), network("/ip4/192.0.2.1/tcp/1"), now);
         assert_eq!(table.note_again(ID, network("/ip4/198.51.100.1/tcp/1"), now), None);
         let outcome = Outcome { message_id: ID, topic: topic(), peer_id, relayed: true, networks: 2 };
         let late = now + WINDOW + Duration::from_millis(500);
         assert!(table.expire(late).is_empty(), "no verdict yet");
-        assert_eq!(table.ask(ID, peer_id, late), Asked::Decided(outcome));
+        assert_eq!(table.ask(ID, peer_id, None, late), Asked::Decided(outcome));
     }
 
     #[test]
@@ -304,23 +315,49 @@ mod tests {
     #[test]
     fn a_verdict_that_comes_when_the_message_is_no_longer_cached_finds_nothing() {
         let now = Instant::now();
-        let mut table = Corroboration::new(2);
+        let mut table = Corroboration::new(2, now);
         table.note_first(ID, topic(), network("/ip4/192.0.2.1/tcp/1"), now);
         assert!(table.expire(now + WINDOW + Duration::from_millis(1)).is_empty());
         assert!(table.expire(now + LATEST + Duration::from_millis(1)).is_empty());
-        assert_eq!(table.ask(ID, PeerId::random(), now + LATEST), Asked::Unknown);
+        assert_eq!(table.ask(ID, PeerId::random(), None, now + LATEST), Asked::Unknown);
         assert!(table.entries.is_empty() && table.open.is_empty() && table.late.is_empty());
     }
 
     #[test]
     fn more_messages_than_the_table_holds_are_not_corroborated() {
         let now = Instant::now();
-        let mut table = Corroboration::new(2);
+        let mut table = Corroboration::new(2, now);
         for number in 0..=MESSAGES as u32 {
             let mut id = [0; 20];
             id[..4].copy_from_slice(&number.to_le_bytes());
             table.note_first(MessageId(id), topic(), network("/ip4/192.0.2.1/tcp/1"), now);
         }
         assert_eq!(table.entries.len(), MESSAGES);
+    }
+
+    #[test]
+    fn of_two_messages_that_exclude_each_other_one_is_relayed() {
+        let (now, peer_id, other) = (Instant::now(), PeerId::random(), MessageId([2; 20]));
+        let mut table = Corroboration::new(2, now);
+        for id in [ID, other] {
+            table.note_first(id, topic(), network("/ip4/192.0.2.1/tcp/1"), now);
+            assert_eq!(table.ask(id, peer_id, Some(Rivalry(7)), now), Asked::Waiting);
+        }
+        let second = network("/ip4/198.51.100.1/tcp/1");
+        assert!(table.note_again(ID, second, now).is_some_and(|outcome| outcome.relayed));
+        assert!(table.note_again(other, second, now).is_some_and(|outcome| !outcome.relayed));
+        assert!(table.entries.is_empty());
+    }
+
+    #[test]
+    fn a_message_that_nobody_corroborates_keeps_no_rival_back() {
+        let (now, peer_id, forged) = (Instant::now(), PeerId::random(), MessageId([2; 20]));
+        let mut table = Corroboration::new(2, now);
+        for id in [forged, ID] {
+            table.note_first(id, topic(), network("/ip4/192.0.2.1/tcp/1"), now);
+            assert_eq!(table.ask(id, peer_id, Some(Rivalry(7)), now), Asked::Waiting);
+        }
+        let outcome = table.note_again(ID, network("/ip4/198.51.100.1/tcp/1"), now);
+        assert!(outcome.is_some_and(|outcome| outcome.relayed));
     }
 }

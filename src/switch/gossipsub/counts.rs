@@ -29,13 +29,14 @@ pub struct GossipCounts {
 /// Counts of one kind of topic, over all its subnets and digests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KindCounts {
-    /// Messages that were new.
+    /// Messages that were new, and found room to be judged.
     pub unique: u64,
     /// Copies of messages that were not.
     pub duplicates: u64,
     /// Bytes of all copies, compressed.
     pub bytes: u64,
-    /// Of the new ones, those that nobody judged because too much waited.
+    /// Copies that nobody judged: they found no room to wait, or no judges were there. A further copy that finds room is
+    /// judged.
     pub overflow: u64,
     /// Copies that were no snappy within the topic's bound.
     pub undecodable: u64,

@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 use super::counts::GossipCounts;
 use super::message_id::{IdRule, Payload, message_id};
 use super::params::MAX_PAYLOAD_SIZE;
+use super::room::Lane;
 use super::score::TopicScore;
 use super::snappy;
 use crate::fault::{Classify, Fault};
@@ -28,6 +29,8 @@ pub struct TopicSubscription {
     pub topic: GossipTopic,
     /// Largest message of the topic, bytes of SSZ. Beyond it a message is invalid.
     pub max_ssz_bytes: usize,
+    /// Where its messages wait to be judged.
+    pub lane: Lane,
     /// What peers' scores on the topic are derived from.
     pub score: TopicScore,
     /// Whether messages that are merely unverifiable may be forwarded when others send them too.

@@ -7,14 +7,16 @@
 use std::collections::VecDeque;
 
 use libp2p::gossipsub::{self, MessageAcceptance, RawMessage, ValidationError};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
 use super::corroboration::Witness;
 use super::fingerprints::Fingerprint;
+use super::message::Report;
 use super::message_id::{Payload, message_id};
 use super::params::FRESH;
+use super::room::Share;
 use super::seen::{Sighting, Standing};
 use super::{GossipMessage, HeldBytes, Invalid, JoinedTopic, PendingVerdict, Router, RouterEvent, snappy};
 use crate::types::{GossipTopic, MessageId, PeerId};
@@ -27,8 +29,16 @@ pub(super) struct Arrival {
     fingerprint: Fingerprint,
     wire_bytes: usize,
     arrived: Instant,
-    /// Its share of the bytes that may wait to be judged; without one there was no room, and its SSZ is gone.
-    share: Option<OwnedSemaphorePermit>,
+    ticket: Ticket,
+}
+
+/// What a message needs to be judged.
+#[derive(Debug)]
+struct Ticket {
+    /// A place among those that wait.
+    share: Share,
+    /// Its verdict's.
+    report: OwnedPermit<Report>,
 }
 
 /// What is to become of a copy.
@@ -144,18 +154,27 @@ impl Router {
         if let Some(admission) = self.admit_again(id, &joined, raw, source, now) {
             return admission;
         }
+        let Some(ticket) = self.ticket(&joined, source.peer_id, ssz.len()) else {
+            // as if it had never come, so that a copy is judged that finds room
+            self.seen.forget(&id);
+            self.counts.of_mut(joined.topic.name.kind()).overflow += 1;
+            return Admission::Drop;
+        };
         self.fingerprints.insert(fingerprint, id, now);
         if let Some(table) = self.corroboration.as_mut().filter(|_| joined.corroborable) {
             table.note_first(id, joined.topic, source.witness, now);
         }
         let wire_bytes = raw.data.len();
-        let share = u32::try_from(ssz.len()).ok();
-        let share = share.and_then(|share| self.bytes.clone().try_acquire_many_owned(share).ok());
-        let ssz = if share.is_some() { ssz } else { Vec::new() };
-        let arrival = Arrival { id, topic: joined.topic, fingerprint, wire_bytes, arrived: now, share };
+        let arrival = Arrival { id, topic: joined.topic, fingerprint, wire_bytes, arrived: now, ticket };
         self.brought.arrivals.push(arrival);
         self.brought.payloads.push((id, ssz));
         Admission::Pass
+    }
+
+    /// Room for a message of so many bytes to wait for its verdict.
+    fn ticket(&self, joined: &JoinedTopic, peer_id: PeerId, bytes: usize) -> Option<Ticket> {
+        let report = self.reports_in.clone().try_reserve_owned().ok()?;
+        Some(Ticket { share: self.room.take(joined.lane, peer_id, bytes)?, report })
     }
 
     /// Counts and tells of an invalid message; whether its sender is to pay for it.
@@ -221,20 +240,15 @@ impl Router {
     /// A message that is new to libp2p's router, too: to the judges.
     pub(super) fn on_message(&mut self, peer_id: PeerId, inner_id: &gossipsub::MessageId, ssz: Vec<u8>) {
         let arrival = take_arrival(&mut self.arrivals, inner_id);
-        let Some(Arrival { id, topic, wire_bytes, arrived, share, .. }) = arrival else {
+        let Some(Arrival { id, topic, wire_bytes, arrived, ticket, .. }) = arrival else {
             // an old one, without its payload
             self.inner.report_message_validation_result(inner_id, &peer_id, MessageAcceptance::Ignore);
             return;
         };
         let counts = self.counts.of_mut(topic.name.kind());
         counts.unique += 1;
-        let place = self.reports_in.clone().try_reserve_owned().ok();
-        let Some((place, share)) = place.zip(share) else {
-            counts.overflow += 1;
-            self.conclude(id, peer_id, MessageAcceptance::Ignore);
-            return;
-        };
-        let verdict = PendingVerdict::new(id, peer_id, place);
+        let Ticket { share, report } = ticket;
+        let verdict = PendingVerdict::new(id, peer_id, report);
         let ssz = HeldBytes::new(ssz, share);
         let message = GossipMessage { topic, peer_id, ssz, wire_bytes, arrived, verdict };
         if let Err(TrySendError::Full(message) | TrySendError::Closed(message)) = self.messages.try_send(message) {

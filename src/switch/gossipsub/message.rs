@@ -6,10 +6,11 @@
 
 use std::ops::Deref;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::time::Instant;
 
+use super::rivals::Rivalry;
+use super::room::Share;
 use crate::types::{GossipTopic, MessageId, PeerId};
 
 /// The first copy of a message, decompressed, not yet judged.
@@ -29,19 +30,18 @@ pub struct GossipMessage {
     pub verdict: PendingVerdict,
 }
 
-/// Bytes of a message with their share of those that may wait, all messages together: wherever they go, they count until
-/// they are dropped.
+/// Bytes of a message with their share of those that may wait: wherever they go, they count until they are dropped.
 #[derive(Debug)]
 pub struct HeldBytes {
     bytes: Vec<u8>,
     /// After the bytes: dropped after them.
-    _share: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 impl HeldBytes {
     /// The share is as large as the bytes, or larger.
     #[must_use]
-    pub const fn new(bytes: Vec<u8>, share: OwnedSemaphorePermit) -> Self {
+    pub(super) const fn new(bytes: Vec<u8>, share: Share) -> Self {
         Self { bytes, _share: share }
     }
 }
@@ -70,8 +70,8 @@ pub enum Acceptance {
     /// It is invalid: do not forward it, and blame whoever sent it.
     Reject,
     /// It passed every rule that can be checked, and others cannot be: do not forward it and blame nobody, unless the
-    /// relay policy forwards what enough peers corroborate.
-    Corroborate,
+    /// relay policy forwards what enough peers corroborate: of messages of one rivalry, the first.
+    Corroborate(Option<Rivalry>),
 }
 
 /// A verdict on its way to the router.
@@ -130,24 +130,23 @@ impl Drop for PendingVerdict {
 pub(crate) mod testing {
     //! Makes messages for the tests of those who judge.
 
-    use std::sync::Arc;
-
-    use tokio::sync::{Semaphore, mpsc};
+    use tokio::sync::mpsc;
 
     use super::*;
+    pub(crate) use crate::switch::gossipsub::room::{Lane, Load, Room};
 
-    /// A message that arrived, with its share of `waiting`, which must have as many left; nobody hears its verdict.
+    /// A message that arrived, with its place in `room`, which must have one; nobody hears its verdict.
     pub(crate) fn message(
         topic: GossipTopic,
         message_id: MessageId,
         ssz: Vec<u8>,
         arrived: Instant,
-        waiting: &Arc<Semaphore>,
+        room: &Room,
     ) -> GossipMessage {
         let (reports, _nobody) = mpsc::channel(1);
         let place = reports.try_reserve_owned().unwrap();
-        let share = waiting.clone().try_acquire_many_owned(u32::try_from(ssz.len()).unwrap()).unwrap();
         let (peer_id, wire_bytes) = (PeerId::random(), ssz.len());
+        let share = room.take(Lane::Quick, peer_id, ssz.len()).unwrap();
         let verdict = PendingVerdict::new(message_id, peer_id, place);
         GossipMessage { topic, peer_id, ssz: HeldBytes::new(ssz, share), wire_bytes, arrived, verdict }
     }

@@ -6,9 +6,9 @@
 //! single message. It knows the names of topics and the sizes that it was told, and nothing of what messages mean.
 //!
 //! ```text
-//!  RPC ─► joined? ─► seen? ─► snappy, id ─► libp2p's router ─► judges [32 768, 64 MiB; else IGNORE]
-//!                      │ copies count: corroboration                │ PendingVerdict
-//!  forwarded ◄── libp2p's router ◄── ACCEPT · IGNORE · REJECT ◄─────┘
+//!  RPC ─► joined? ─► seen? ─► snappy, id ─► room? ─► libp2p's router ─► judges [32 768, 64 MiB]
+//!                      │ copies count: corroboration                         │ PendingVerdict
+//!  forwarded ◄── libp2p's router ◄── ACCEPT · IGNORE · REJECT ◄──────────────┘
 //! ```
 
 mod control;
@@ -24,6 +24,8 @@ mod message;
 mod message_id;
 mod params;
 mod prepared;
+mod rivals;
+mod room;
 mod score;
 mod seen;
 mod snappy;
@@ -43,7 +45,7 @@ use libp2p::swarm::{
     ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
     THandlerOutEvent, ToSwarm,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tracing::warn;
 
@@ -54,6 +56,8 @@ pub use handle::{PublishError, Published, TopicSubscription};
 #[cfg(test)]
 pub(crate) use message::testing;
 pub use message::{Acceptance, GossipMessage, HeldBytes, PendingVerdict};
+pub use rivals::Rivalry;
+pub use room::Lane;
 pub use score::{TOTAL_WEIGHT, TopicScore};
 
 use crate::types::{ForkDigest, GossipTopic, MessageId, Multiaddr, PeerId};
@@ -66,15 +70,9 @@ use inbound::{Arrival, Brought, Inflow};
 use message::Report;
 use message_id::IdRule;
 use prepared::{Prepared, inner_id};
+use room::{Room, WAITING};
 use score::ScoreClock;
 use seen::{SeenCache, Sighting, Standing};
-
-/// Messages that may wait for their verdict, and the verdicts that may wait for the router; beyond it a message is
-/// **dropped and counted**: an IGNORE. 32 768 × about 350 bytes = 11 MiB besides the messages' own bytes.
-const WAITING: usize = 32_768;
-
-/// Bytes of SSZ that may wait to be judged; beyond it a message is **dropped and counted**: an IGNORE.
-const WAITING_BYTES: usize = 64 * 1024 * 1024;
 
 /// Events that may wait; **drop and count**. 2048 × about 150 bytes = 300 KiB.
 const EVENTS: usize = 2_048;
@@ -148,6 +146,7 @@ struct JoinedTopic {
     topic: GossipTopic,
     rule: IdRule,
     max_ssz_bytes: usize,
+    lane: Lane,
     corroborable: bool,
     outdated: bool,
     /// Stands for the topic in fingerprints; never used twice.
@@ -183,7 +182,7 @@ pub(super) struct Router {
     reports: mpsc::Receiver<Report>,
     report_buffer: Vec<Report>,
     messages: mpsc::Sender<GossipMessage>,
-    bytes: Arc<Semaphore>,
+    room: Room,
     events: mpsc::Sender<RouterEvent>,
     counts: GossipCounts,
     tick: Interval,
@@ -221,7 +220,7 @@ impl Router {
             fingerprints: Fingerprints::new(now),
             corroboration: match relay {
                 RelayPolicy::Strict => None,
-                RelayPolicy::Corroborated { copies } => Some(Corroboration::new(copies)),
+                RelayPolicy::Corroborated { copies } => Some(Corroboration::new(copies, now)),
             },
             held: Held::default(),
             brought: Brought::default(),
@@ -232,7 +231,7 @@ impl Router {
             reports,
             report_buffer: Vec::with_capacity(REPORTS_AT_ONCE),
             messages,
-            bytes: Arc::new(Semaphore::new(WAITING_BYTES)),
+            room: Room::default(),
             events,
             counts: GossipCounts::new(),
             tick,
@@ -258,7 +257,7 @@ impl Router {
     }
 
     fn subscribe(&mut self, subscription: TopicSubscription) {
-        let TopicSubscription { topic, max_ssz_bytes, score, corroborable, outdated } = subscription;
+        let TopicSubscription { topic, max_ssz_bytes, lane, score, corroborable, outdated } = subscription;
         let Some(rule) = id_rule(&self.digests, topic.fork_digest) else {
             warn!(%topic, "topic of an unknown digest is not joined");
             return;
@@ -266,7 +265,7 @@ impl Router {
         let inner_topic = IdentTopic::new(topic.to_string());
         let serial = self.next_serial;
         self.next_serial += 1;
-        let joined = JoinedTopic { topic, rule, max_ssz_bytes, corroborable, outdated, serial };
+        let joined = JoinedTopic { topic, rule, max_ssz_bytes, lane, corroborable, outdated, serial };
         self.book.insert(inner_topic.hash(), joined);
         let params = score::topic_params(score, self.score_clock);
         let scored = self.inner.set_topic_params(inner_topic.clone(), params).map_err(str::to_owned);
@@ -349,9 +348,9 @@ impl Router {
             Acceptance::Accept => self.conclude(message_id, peer_id, MessageAcceptance::Accept),
             Acceptance::Ignore => self.conclude(message_id, peer_id, MessageAcceptance::Ignore),
             Acceptance::Reject => self.conclude(message_id, peer_id, MessageAcceptance::Reject),
-            Acceptance::Corroborate => {
-                let asked = self.corroboration.as_mut().map(|table| table.ask(message_id, peer_id, Instant::now()));
-                match asked {
+            Acceptance::Corroborate(rivalry) => {
+                let table = self.corroboration.as_mut();
+                match table.map(|table| table.ask(message_id, peer_id, rivalry, Instant::now())) {
                     Some(Asked::Waiting) => {}
                     Some(Asked::Decided(outcome)) => self.on_corroboration(outcome),
                     Some(Asked::Unknown) | None => self.conclude(message_id, peer_id, MessageAcceptance::Ignore),

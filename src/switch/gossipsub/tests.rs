@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use super::room::Load;
 use super::*;
 use crate::config::TransportConfig;
 use crate::switch::{RawConnection, Switch, SwitchEnds, SwitchEvent, SwitchHandle, SwitchLimits, SwitchSettings};
@@ -112,7 +113,7 @@ fn topic(subnet: u16) -> GossipTopic {
 
 fn subscription(topic: GossipTopic) -> TopicSubscription {
     let score = TopicScore { weight: 0.5, per_slot: 1.0 };
-    TopicSubscription { topic, max_ssz_bytes: 1_024, score, corroborable: true, outdated: false }
+    TopicSubscription { topic, max_ssz_bytes: 1_024, lane: Lane::Quick, score, corroborable: true, outdated: false }
 }
 
 /// A publisher, one in the middle, and one who is connected to that one alone.
@@ -150,7 +151,7 @@ async fn a_message_is_judged_once_and_goes_on_when_accepted() -> anyhow::Result<
 
 #[tokio::test]
 async fn a_message_that_is_ignored_stops_there() -> anyhow::Result<()> {
-    for acceptance in [Acceptance::Ignore, Acceptance::Corroborate] {
+    for acceptance in [Acceptance::Ignore, Acceptance::Corroborate(None)] {
         let [a, mut b, mut c] = chain(RelayPolicy::Strict).await?;
         a.publish(b"ignored").await;
         b.judge(b"ignored", acceptance).await;
@@ -262,7 +263,7 @@ async fn a_corroborated_message_goes_on_once_a_second_network_sent_it() -> anyho
     let second = Node::start(RelayPolicy::Strict).await?;
     second.connect(&b).await?;
     let Published { message_id, .. } = a.publish(b"unverifiable").await;
-    b.judge(b"unverifiable", Acceptance::Corroborate).await;
+    b.judge(b"unverifiable", Acceptance::Corroborate(None)).await;
     second.publish(b"unverifiable").await;
     assert_eq!(c.message().await.ssz, b"unverifiable");
     let told = RouterEvent::Corroborated { message_id, topic: topic(1), relayed: true, networks: 2 };
@@ -276,7 +277,7 @@ async fn a_corroborated_message_does_not_go_back_to_who_corroborated_it() -> any
     let mut second = Node::start(RelayPolicy::Strict).await?;
     second.connect(&b).await?;
     a.publish(b"unverifiable").await;
-    b.judge(b"unverifiable", Acceptance::Corroborate).await;
+    b.judge(b"unverifiable", Acceptance::Corroborate(None)).await;
     second.publish(b"unverifiable").await;
     assert_eq!(c.message().await.ssz, b"unverifiable");
     // the same way, later: an echo would have come before
@@ -291,7 +292,7 @@ async fn a_corroborated_message_does_not_go_back_to_who_corroborated_it() -> any
 async fn one_peer_alone_corroborates_nothing() -> anyhow::Result<()> {
     let [a, mut b, mut c] = chain(RelayPolicy::Corroborated { copies: 2 }).await?;
     let Published { message_id, .. } = a.publish(b"unverifiable").await;
-    b.judge(b"unverifiable", Acceptance::Corroborate).await;
+    b.judge(b"unverifiable", Acceptance::Corroborate(None)).await;
     let told = RouterEvent::Corroborated { message_id, topic: topic(1), relayed: false, networks: 1 };
     assert_eq!(b.event().await, told);
     a.publish(b"accepted").await;
@@ -313,7 +314,7 @@ async fn a_topic_that_must_not_be_corroborated_is_not() -> anyhow::Result<()> {
     while b.counts().await.of(KIND).duplicates == 0 {
         yield_now().await;
     }
-    held.verdict.report(Acceptance::Corroborate);
+    held.verdict.report(Acceptance::Corroborate(None));
     a.publish(b"accepted").await;
     b.judge(b"accepted", Acceptance::Accept).await;
     assert_eq!(c.message().await.ssz, b"accepted");
@@ -324,7 +325,8 @@ async fn a_topic_that_must_not_be_corroborated_is_not() -> anyhow::Result<()> {
 async fn what_finds_no_room_is_ignored_and_counted() -> anyhow::Result<()> {
     let a = Node::start(RelayPolicy::Strict).await?;
     let mut b = Node::prepared(RelayPolicy::Strict, |router| {
-        router.bytes.forget_permits(WAITING_BYTES - 100);
+        let load = Load { messages: 10, bytes: 100 };
+        router.room = Room::of(load, load);
     })
     .await?;
     a.connect(&b).await?;
@@ -342,6 +344,28 @@ async fn what_finds_no_room_is_ignored_and_counted() -> anyhow::Result<()> {
     drop(ssz);
     a.publish(&[3; 80]).await;
     b.judge(&[3; 80], Acceptance::Accept).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_flooder_brings_in_vain_is_judged_when_another_sends_it() -> anyhow::Result<()> {
+    let (flooder, honest) = (Node::start(RelayPolicy::Strict).await?, Node::start(RelayPolicy::Strict).await?);
+    let mut b = Node::prepared(RelayPolicy::Strict, |router| {
+        let load = Load { messages: 10, bytes: 100 };
+        router.room = Room::of(load, load);
+    })
+    .await?;
+    flooder.connect(&b).await?;
+    honest.connect(&b).await?;
+    flooder.publish(&[1; 80]).await;
+    let held = b.message().await;
+    flooder.publish(&[2; 15]).await;
+    while b.counts().await.of(KIND).overflow == 0 {
+        yield_now().await;
+    }
+    honest.publish(&[2; 15]).await;
+    b.judge(&[2; 15], Acceptance::Accept).await;
+    held.verdict.report(Acceptance::Ignore);
     Ok(())
 }
 
@@ -562,7 +586,7 @@ async fn the_copy_that_decides_a_corroboration_waits_for_nothing_else() -> anyho
     let connection = second.connect(&b).await?;
     let mut stream = connection.opener.open(vec![StreamProtocol::new("/meshsub/1.1.0")]).await?.stream;
     let Published { message_id, .. } = a.publish(b"unverifiable").await;
-    b.judge(b"unverifiable", Acceptance::Corroborate).await;
+    b.judge(b"unverifiable", Acceptance::Corroborate(None)).await;
     write_rpc(&mut stream, &raw_message(topic(1), &snappy::compress(b"unverifiable").expect("small"))).await?;
     let told = RouterEvent::Corroborated { message_id, topic: topic(1), relayed: true, networks: 2 };
     assert_eq!(b.event().await, told);

@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
-use ssz::Decode;
+use ssz::{Decode, Encode};
 
 use super::world::{MAX_BLOBS, SLOT, World, ignore, ms, ms_before, now, reject};
+use crate::gossip::headers::HEADER_SLOTS;
 use crate::gossip::kzg::testing::{Proven, blob};
 use crate::gossip::{IgnoreReason, RejectReason};
 use crate::types::containers::deneb::BlobSidecar;
@@ -12,7 +13,7 @@ use crate::types::containers::fulu::DataColumnSidecar;
 use crate::types::containers::phase0::{BeaconBlockHeader, SignedBeaconBlockHeader};
 use crate::types::containers::{Blob, BlsSignature, Branch, Cell, Container, KzgCommitment, KzgProof, List};
 use crate::types::merkle::branch_root;
-use crate::types::{ForkName, GossipTopic, Root, Slot, TopicKind};
+use crate::types::{ForkName, GossipTopic, PeerId, Root, Slot, TopicKind};
 
 static BLOBS: LazyLock<[Proven; 2]> = LazyLock::new(|| [blob(1), blob(2)]);
 static CELLS: LazyLock<[Vec<(Cell, KzgProof)>; 2]> = LazyLock::new(|| [BLOBS[0].cells(), BLOBS[1].cells()]);
@@ -282,4 +283,26 @@ fn a_column_of_the_finalized_slot_is_ignored() {
     let world = World::at(ForkName::Fulu);
     world.judge.set_finalized(SLOT);
     assert_eq!(world.verdict(columns(&world, COLUMN), &column(COLUMN), now()), ignore(IgnoreReason::Finalized));
+}
+
+#[test]
+fn what_one_peer_forges_for_a_slot_is_proven_a_few_times_and_for_old_slots_never() {
+    let world = World::at(ForkName::Fulu);
+    let topic = columns(&world, COLUMN);
+    let forged = |proposer, slot| {
+        let mut sidecar = column(COLUMN);
+        sidecar.signed_block_header.message.proposer_index = proposer;
+        sidecar.signed_block_header.message.slot = slot;
+        sidecar.as_ssz_bytes()
+    };
+    let (flooder, honest) = (PeerId::random(), PeerId::random());
+    let verdict = |peer_id, ssz: &[u8]| world.judge.judge_from(Some(peer_id), topic, ssz, now()).map(drop);
+    for proposer in 0..4 {
+        assert_eq!(verdict(flooder, &forged(proposer, SLOT)), Ok(()));
+    }
+    assert_eq!(verdict(flooder, &forged(4, SLOT)), ignore(IgnoreReason::TooManyHeaders));
+    assert_eq!(verdict(honest, &forged(4, SLOT)), Ok(()));
+    assert_eq!(verdict(flooder, &forged(4, SLOT)), Ok(()), "a block that is known");
+    let old = SLOT.0.checked_sub(HEADER_SLOTS + 1).map(Slot).unwrap();
+    assert_eq!(verdict(flooder, &forged(0, old)), ignore(IgnoreReason::Past));
 }

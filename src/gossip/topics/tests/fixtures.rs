@@ -77,7 +77,7 @@ impl Fixture {
     /// Makes a block known that came before the slots.
     fn know(&self, root: Root, slot: Slot) {
         let header = HeaderSeen { root, slot, proposer_index: 0, parent_root: Root::default() };
-        self.judge.headers().insert(header, true, self.first_slot());
+        self.judge.headers().insert(header, None, true, self.first_slot());
     }
 
     fn first_slot(&self) -> Slot {
