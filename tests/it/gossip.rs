@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use beacond::chain::ChainConfig;
+use beacond::chain::{ChainConfig, ForkSchedule};
 use beacond::config::{GossipConfig, SubnetChoice, TransportConfig};
 use beacond::events::NodeEvent;
 use beacond::gossip::{Answer, NotPublished, NotWaiting};
@@ -13,7 +13,7 @@ use beacond::switch;
 use beacond::time::SlotClock;
 use beacond::types::containers::phase0::{AttestationData, Checkpoint};
 use beacond::types::containers::{electra, fulu};
-use beacond::types::{GoodbyeReason, KnownPeer, MessageId, Muxer, Root, Slot, TopicKind, TopicName};
+use beacond::types::{Epoch, GoodbyeReason, KnownPeer, MessageId, Muxer, Root, Slot, TopicKind, TopicName};
 use ssz::Encode;
 
 use crate::support::{Options, TestNode, network};
@@ -27,7 +27,7 @@ fn quick(seed: u8) -> ChainConfig {
     let since_genesis = SLOT * 32 * 3;
     chain.genesis_time = beacond::time::unix_now_ms() / 1000 - since_genesis.as_secs();
     for parameters in chain.forks.values_mut().filter(|parameters| parameters.epoch.is_some()) {
-        parameters.epoch = Some(beacond::types::Epoch(0));
+        parameters.epoch = Some(Epoch(0));
     }
     chain.blob_schedule.clear();
     chain.validate().unwrap();
@@ -165,6 +165,42 @@ async fn one_liar_gets_nothing_corroborated_and_two_do() -> Result<()> {
 }
 
 #[tokio::test]
+async fn of_two_votes_of_one_attester_that_are_corroborated_one_goes_on() -> Result<()> {
+    let chain = quick(89);
+    let relay = GossipConfig { corroborating_copies: Some(2), ..gossip() };
+    let mut relayer = joined(&chain, relay, &[]).await?;
+    let mut witness = joined(&chain, gossip(), &[&relayer]).await?;
+    let mut liars = Vec::new();
+    for _ in 0..4 {
+        liars.push(joined(&chain, gossip(), &[&relayer]).await?);
+    }
+    meshed(&mut relayer, TopicKind::BeaconAttestation, 5).await?;
+    for node in liars.iter_mut().chain([&mut witness]) {
+        meshed(node, TopicKind::BeaconAttestation, 1).await?;
+    }
+
+    let mut relays = Vec::new();
+    for (vote, liars) in [1, 2].map(|root| vote(&chain, 1, Root([root; 32]))).into_iter().zip(liars.chunks(2)) {
+        let mut message_id = MessageId([0; 20]);
+        for liar in liars {
+            message_id = liar.handle.gossip().publish(subnet_0(), vote.clone()).await?.message_id;
+        }
+        relays.push((message_id, received(&mut relayer, message_id).await?));
+    }
+    let [(first, relayed), (second, kept)] = relays[..] else { unreachable!("two votes") };
+    assert_eq!((relayed, kept), (("unverifiable", "corroborated"), ("unverifiable", "none")));
+    received(&mut witness, first).await?;
+    // the same way, later: what had been forwarded would have come before
+    let mut later = second;
+    for liar in &liars[..2] {
+        later = liar.handle.gossip().publish(subnet_0(), attestation(&chain, 2)).await?.message_id;
+    }
+    received(&mut witness, later).await?;
+    assert_eq!(witness.count(|event| is_received(event, second)), 0);
+    Ok(())
+}
+
+#[tokio::test]
 async fn without_an_answer_in_time_a_message_is_ignored_and_a_late_one_counts_for_nothing() -> Result<()> {
     let chain = quick(87);
     let sender = joined(&chain, gossip(), &[]).await?;
@@ -281,15 +317,31 @@ async fn what_would_be_refused_is_not_published() -> Result<()> {
     Ok(())
 }
 
-/// What happened, as long as it is a change of topics.
-fn changes(history: &[Arc<NodeEvent>]) -> Vec<(usize, usize, String)> {
-    let change = |event: &Arc<NodeEvent>| match &**event {
-        NodeEvent::GossipTopicsChanged { joined, left, fork_digests, .. } => {
-            Some((*joined, *left, fork_digests.clone()))
+/// The digests whose topics are held, after each change, and the epoch of the heartbeat before it.
+fn held_digests(history: &[Arc<NodeEvent>]) -> Vec<(u64, BTreeSet<String>)> {
+    let mut epoch = 0;
+    let mut held = Vec::new();
+    for event in history {
+        match &**event {
+            NodeEvent::NodeHeartbeat { epoch: now, .. } => epoch = now.0,
+            NodeEvent::GossipTopicsChanged { fork_digests, .. } => {
+                held.push((epoch, fork_digests.split(',').map(str::to_owned).collect()));
+            }
+            _ => {}
+        }
+    }
+    held
+}
+
+/// Digests on whose topics messages of a kind arrived.
+fn arrived_on(node: &mut TestNode, kind: TopicKind) -> BTreeSet<String> {
+    let digest = |event: &Arc<NodeEvent>| match &**event {
+        NodeEvent::GossipReceived { topic, topic_kind, .. } if *topic_kind == kind => {
+            Some(topic.fork_digest.to_string())
         }
         _ => None,
     };
-    history.iter().filter_map(change).collect()
+    node.history().iter().filter_map(digest).collect()
 }
 
 #[tokio::test]
@@ -303,9 +355,8 @@ async fn messages_flow_on_across_a_fork_and_a_blob_parameter_fork() -> Result<()
     }
     let block_topic = TopicName::global(TopicKind::BeaconBlock).unwrap();
     let mut attester_index = 0;
-    let mut crossed = 0;
     // one epoch before the fork to the end of the overlap after the second boundary
-    while changes(sender.history()).iter().filter(|(_, left, _)| *left > 0).count() < 2 {
+    while held_digests(sender.history()).len() < 3 {
         sender.wait("a slot", |event| matches!(event, NodeEvent::NodeHeartbeat { .. })).await?;
         attester_index += 1;
         let sent = sender.handle.gossip().publish(subnet_0(), attestation(&chain, attester_index)).await;
@@ -315,14 +366,21 @@ async fn messages_flow_on_across_a_fork_and_a_blob_parameter_fork() -> Result<()
         let sent = sender.handle.gossip().publish(block_topic, block(&chain, attester_index)).await;
         let sent = sent.with_context(|| format!("block {attester_index}"))?;
         received(&mut receiver, sent.message_id).await?;
-        crossed += receiver.count(|event| matches!(event, NodeEvent::ForkActivated { .. }));
     }
-    assert!(crossed >= 2);
+    // what was sent last may still be on its way through the other's overlap
+    receiver.until("the other to leave its old topics", |history| held_digests(history).len() >= 3).await?;
+    let schedule = ForkSchedule::new(&chain);
+    let digest = |epoch| schedule.digest_at(Epoch(epoch)).to_string();
     for node in [&mut sender, &mut receiver] {
-        let changes = changes(node.history());
-        // all three digests, since the boundaries are close to each other; then one less at a time
-        let held: Vec<_> = changes.iter().map(|(_, _, digests)| digests.split(',').count()).collect();
-        assert_eq!(held, [3, 2, 1], "{changes:?}");
+        // all three digests, since the boundaries are close to each other; then the old ones go, two epochs after they end
+        let held: Vec<_> = held_digests(node.history()).into_iter().map(|(_, digests)| digests).collect();
+        assert_eq!(held, [[0, 1, 2].map(digest).into(), [1, 2].map(digest).into(), [2].map(digest).into()]);
+        let left: Vec<_> = held_digests(node.history()).into_iter().map(|(epoch, _)| epoch).skip(1).collect();
+        assert!(left.iter().zip([3, 4]).all(|(epoch, end)| (end - 1..=end).contains(epoch)), "{left:?}");
+        assert_eq!(node.count(|event| matches!(event, NodeEvent::ForkActivated { .. })), 2);
+    }
+    for kind in [TopicKind::BeaconAttestation, TopicKind::BeaconBlock] {
+        assert_eq!(arrived_on(&mut receiver, kind), [0, 1, 2].map(digest).into(), "{kind:?}");
     }
     Ok(())
 }

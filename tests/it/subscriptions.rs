@@ -14,7 +14,7 @@ use beacond::store::Identity;
 use beacond::time::unix_now_ms;
 use beacond::types::{Epoch, ForkName, MetaData, SLOTS_PER_EPOCH, TopicKind};
 
-use crate::support::{Hostile, Options, TestNode, network};
+use crate::support::{Hostile, Options, TestNode, network, subscriptions};
 
 const SLOT: Duration = Duration::from_millis(250);
 
@@ -56,9 +56,12 @@ async fn said(node: &TestNode) -> Result<MetaData> {
     assert_eq!(enr.syncnets(), metadata.syncnets);
     assert_eq!(enr.cgc(), metadata.custody_group_count);
 
-    let plan = node.handle.plan();
+    // what the router tells everybody, and not only what was planned
+    let planned = node.handle.plan().topics.clone();
+    let topics = subscriptions(&node.multiaddr("/tcp/")?, planned.len()).await?;
+    assert_eq!(topics, planned);
     let joined = |kind| -> BTreeSet<usize> {
-        let topics = plan.topics.iter().filter(|topic| topic.name.kind() == kind);
+        let topics = topics.iter().filter(|topic| topic.name.kind() == kind);
         topics.filter_map(|topic| topic.name.subnet()).map(usize::from).collect()
     };
     let attnets = metadata.attnets.iter().enumerate().filter(|(_, bit)| *bit).map(|(subnet, _)| subnet);
