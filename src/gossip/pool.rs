@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::case::Case;
+use super::checks::Judgement;
 use super::docket::Docket;
 use super::kzg;
 use super::settler::Settler;
@@ -24,7 +25,7 @@ use super::verdict::IgnoreReason;
 use crate::switch::{GossipMessage, Lane};
 use crate::tasks::TaskGroup;
 use crate::time::milliseconds;
-use crate::types::TopicKind;
+use crate::types::{GossipTopic, TopicKind};
 
 /// Messages that the quick thread takes at once.
 const BATCH: usize = 64;
@@ -109,12 +110,8 @@ impl Bench {
         let clock = &self.settler.clock;
         let arrived_ms = clock.now_ms().saturating_sub(milliseconds(message.arrived.elapsed()));
         let (mut case, ssz) = Case::open(message, arrived_ms);
-        let judge = || self.settler.judge.judge_from(Some(case.peer_id), case.topic, &ssz, arrived_ms);
-        // bytes from a peer must not end us: a panic is a bug of ours, said aloud, and costs nobody anything
-        let Ok(judgement) = catch_unwind(AssertUnwindSafe(judge)) else {
-            tracing::error!(topic = %case.topic, message_id = %case.message_id(), "judging panicked; this is a bug");
-            return self.settler.settle(case, IgnoreReason::OwnFault.into());
-        };
+        let judgement =
+            guarded(case.topic, || self.settler.judge.judge_from(Some(case.peer_id), case.topic, &ssz, arrived_ms));
         match judgement {
             Ok(passed) => {
                 case.passed = Some(passed);
@@ -123,6 +120,14 @@ impl Bench {
             Err(verdict) => self.settler.settle(case, verdict),
         }
     }
+}
+
+/// Bytes from a peer must not end us: a panic is a bug of ours, said aloud, and costs nobody anything.
+fn guarded(topic: GossipTopic, judge: impl FnOnce() -> Judgement) -> Judgement {
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_panic| {
+        tracing::error!(%topic, "judging panicked; this is a bug");
+        Err(IgnoreReason::OwnFault.into())
+    })
 }
 
 /// Where messages of a kind wait. One message takes a millisecond or more where blocks are hashed, blobs and columns
@@ -146,5 +151,29 @@ pub(super) const fn lane(kind: TopicKind) -> Lane {
         | TopicKind::PayloadAttestationMessage
         | TopicKind::ExecutionPayloadBid
         | TopicKind::ProposerPreferences => Lane::Quick,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gossip::RejectReason;
+    use crate::types::{ForkDigest, TopicName};
+
+    #[test]
+    fn a_panic_while_judging_is_our_own_fault() {
+        let topic =
+            GossipTopic { fork_digest: ForkDigest([0; 4]), name: TopicName::global(TopicKind::BeaconBlock).unwrap() };
+        let judgement = guarded(topic, || panic!("a bug"));
+        assert_eq!(judgement.map(drop), Err(IgnoreReason::OwnFault.into()));
+        let rejected = guarded(topic, || Err(RejectReason::BadSsz.into()));
+        assert_eq!(rejected.map(drop), Err(RejectReason::BadSsz.into()));
+    }
+
+    #[test]
+    fn what_takes_long_does_not_wait_with_votes() {
+        let long: Vec<_> = TopicKind::ALL.iter().filter(|kind| lane(**kind) == Lane::Long).collect();
+        assert!(long.contains(&&TopicKind::DataColumnSidecar) && long.contains(&&TopicKind::BlsToExecutionChange));
+        assert_eq!(lane(TopicKind::BeaconAttestation), Lane::Quick);
     }
 }

@@ -123,3 +123,34 @@ fn emit_kind(slot: Slot, kind: TopicKind, counts: &KindCounts, settler: &Settler
     }
     verdicts
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::chain::{ChainConfig, ForkSchedule, NetworkName};
+    use crate::events::Events;
+    use crate::gossip::judge::Judge;
+    use crate::gossip::settler::Sample;
+    use crate::switch::RelayPolicy;
+    use crate::time::SlotClock;
+
+    #[tokio::test]
+    async fn what_never_reached_a_judge_has_its_reason_all_the_same() {
+        let config = ChainConfig::embedded(NetworkName::Mainnet);
+        let judge = Arc::new(Judge::new(&config, Arc::new(ForkSchedule::new(&config))));
+        let clock = SlotClock::system(config.genesis_time, config.slot_duration);
+        let events = Events::new(Vec::new());
+        let mut told = events.subscribe();
+        let settler = Settler::new(judge, clock, events, RelayPolicy::Strict, Sample::new(0.0));
+        let counts = KindCounts { overflow: 1, outdated: 2, undecodable: 3, signed: 4, ..KindCounts::default() };
+        let verdicts = emit_kind(Slot(1), TopicKind::BeaconBlock, &counts, &settler);
+        assert_eq!((verdicts.accepted, verdicts.ignored, verdicts.rejected), (0, 3, 7));
+        for expected in [("overflow", 1), ("wrong_fork", 2), ("bad_snappy", 3), ("signed", 4)] {
+            let event = told.next().await.unwrap();
+            let NodeEvent::GossipJudged { reason, messages, .. } = &*event else { panic!("{event:?}") };
+            assert_eq!((*reason, *messages), expected);
+        }
+    }
+}
