@@ -19,8 +19,8 @@ use crate::tasks::TaskGroup;
 use crate::time::SlotClock;
 use crate::types::{PeerId, TopicKind, TopicName};
 
-/// Peers with a low score that wait for the node; **drop**: the router reports them again. 64 × 80 bytes = 5 KiB.
-const LOW_SCORES: usize = 64;
+/// Reports of peers that wait for the node; **drop**: the router repeats them. 64 × 80 bytes = 5 KiB.
+const CONDUCT: usize = 64;
 
 /// What gossip is made of.
 #[derive(Debug)]
@@ -47,6 +47,15 @@ pub struct GossipSettings<'a> {
     pub now: watch::Receiver<ChainNow>,
 }
 
+/// What the router finds wrong with a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduct {
+    /// Its score is so low that it is listened to no more.
+    LowScore,
+    /// It takes what we send so slowly that messages to it were dropped.
+    TakesLong,
+}
+
 /// Gossip while it runs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Gossip {
@@ -55,29 +64,29 @@ pub struct Gossip {
 }
 
 impl Gossip {
-    /// Starts the judges' threads and the task, in `tasks`; they end with the switch. Also returns the peers whose
-    /// gossip is so bad that they should be left.
+    /// Starts the judges' threads and the task, in `tasks`; they end with the switch. Also returns what the router finds
+    /// wrong with peers.
     #[must_use]
-    pub fn start(settings: GossipSettings<'_>, tasks: &TaskGroup) -> (Self, mpsc::Receiver<PeerId>) {
+    pub fn start(settings: GossipSettings<'_>, tasks: &TaskGroup) -> (Self, mpsc::Receiver<(PeerId, Conduct)>) {
         let GossipSettings { chain, schedule, clock, events, relay, sample, switch, ends, plan, now } = settings;
         let judge = Arc::new(Judge::new(chain, schedule.clone()));
         let settler = Arc::new(Settler::new(judge.clone(), clock, events.clone(), relay, Sample::new(sample)));
         let docket = Arc::new(Docket::new(settler.clone()));
         pool::start(ends.messages, &docket, &settler, tasks);
-        let (low_scores, low_score_receiver) = mpsc::channel(LOW_SCORES);
+        let (conduct, conduct_receiver) = mpsc::channel(CONDUCT);
         let task = GossipTask {
             switch: switch.clone(),
             schedule: schedule.clone(),
             settler,
             docket: docket.clone(),
             inputs: Inputs { plan, now, router_events: ends.events },
-            low_scores,
+            conduct,
             joined: BTreeSet::new(),
             outdated: BTreeSet::new(),
         };
         tasks.spawn_critical("gossip", task.run(tasks.token().clone()));
         let publisher = Publisher { judge, switch, schedule, clock, events };
-        (Self { docket, publisher }, low_score_receiver)
+        (Self { docket, publisher }, conduct_receiver)
     }
 
     /// Publishes a message: SSZ of the topic's type. It is judged by the rules that hold for everyone's; what needs a

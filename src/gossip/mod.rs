@@ -42,7 +42,7 @@ mod windows;
 
 pub use checks::{Judgement, Passed};
 pub use docket::{ANSWER_TIME, Answer, Juror, NotWaiting, Question};
-pub use handle::{Gossip, GossipSettings};
+pub use handle::{Conduct, Gossip, GossipSettings};
 pub use judge::Judge;
 pub use publish::NotPublished;
 pub use subnets::{next_rotation, subscribed_subnets};

@@ -10,6 +10,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::docket::{Docket, LOOK_INTERVAL};
+use super::handle::Conduct;
 use super::pool;
 use super::settler::Settler;
 use super::subscriptions::Plan;
@@ -29,8 +30,8 @@ pub(super) struct GossipTask {
     pub(super) settler: Arc<Settler>,
     pub(super) docket: Arc<Docket>,
     pub(super) inputs: Inputs,
-    /// Peers whose gossip score is too low to keep them; **drop**: the router reports them again.
-    pub(super) low_scores: mpsc::Sender<PeerId>,
+    /// What the router finds wrong with peers; **drop**: it reports them again.
+    pub(super) conduct: mpsc::Sender<(PeerId, Conduct)>,
     pub(super) joined: BTreeSet<GossipTopic>,
     /// Of these, the ones that the router knows to be of a digest that is over.
     pub(super) outdated: BTreeSet<GossipTopic>,
@@ -181,13 +182,18 @@ impl GossipTask {
             RouterEvent::Corroborated { message_id, relayed, .. } => self.settler.on_corroborated(message_id, relayed),
             RouterEvent::ScoreTooLow { peer_id, score } => {
                 tracing::debug!(%peer_id, score, "gossip score too low");
-                // drop: the router reports it again
-                let _ = self.low_scores.try_send(peer_id);
+                self.report(peer_id, Conduct::LowScore);
             }
             RouterEvent::SlowPeer { peer_id, dropped } => {
                 tracing::debug!(%peer_id, dropped, "the peer takes its messages too slowly");
+                self.report(peer_id, Conduct::TakesLong);
             }
         }
+    }
+
+    fn report(&self, peer_id: PeerId, conduct: Conduct) {
+        // drop: the router reports it again
+        let _ = self.conduct.try_send((peer_id, conduct));
     }
 }
 

@@ -274,7 +274,7 @@ impl Eth2NodeBuilder {
             plan: plan.clone(),
             now: now.clone(),
         };
-        let (gossip, low_scores) = Gossip::start(gossip, tasks);
+        let (gossip, conduct) = Gossip::start(gossip, tasks);
         let fork_since = now.borrow().fork.since;
         let bootnodes = self.boot_nodes();
         let mut manager = PeerManager::new(self.identity.peer_id, manager_config(limits), Instant::now());
@@ -321,7 +321,7 @@ impl Eth2NodeBuilder {
             looking: false,
             subscriptions,
             plan: plan_sender,
-            low_scores,
+            conduct,
             metadata,
             demand,
             snapshot: snapshot_sender,

@@ -2,6 +2,7 @@
 //! connections one look whether the older one lives, a targeted lookup one question to discovery.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -19,8 +20,15 @@ use crate::types::{MetaData, PeerId, StatusMessage};
 /// What a peer answered.
 #[derive(Debug)]
 pub(super) enum Errand {
-    /// The sequence number of its metadata.
-    Pong(PeerId, u64),
+    /// A ping.
+    Pong {
+        /// Who.
+        peer_id: PeerId,
+        /// The sequence number of its metadata.
+        seq_number: u64,
+        /// From the question to the answer.
+        took: Duration,
+    },
     /// Its Status.
     Status(PeerId, StatusMessage),
     /// Its metadata.
@@ -85,8 +93,9 @@ pub(super) async fn run_errand(
     let answer = match action {
         UpkeepAction::Ping => {
             let seq_number = local.metadata().seq_number;
+            let asked = Instant::now();
             let pong = call::<methods::Ping>(&opener, peer_id, &seq_number, &timeouts, events).await;
-            pong.map(|seq_number| Errand::Pong(peer_id, seq_number))
+            pong.map(|seq_number| Errand::Pong { peer_id, seq_number, took: asked.elapsed() })
         }
         UpkeepAction::Status => {
             let status = call::<methods::Status>(&opener, peer_id, &local.status(), &timeouts, events).await;

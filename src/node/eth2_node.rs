@@ -27,7 +27,7 @@ use crate::chain::{ChainNow, check_status};
 use crate::discovery::{Candidate as Found, Discovery, EnrUpdateReason, Predicate, Refusal};
 use crate::events::NodeEvent;
 use crate::fault::{Classify, Fault};
-use crate::gossip::{Duties, Plan, Subscriptions};
+use crate::gossip::{Conduct, Duties, Plan, Subscriptions};
 use crate::handshake::{CLOCK_TOLERANCE_SLOTS, Heard, LocalView, Rejection};
 use crate::peers::{
     Admission, BootstrapFailure, Candidate, Cause, Cover, Exceeded, IpGroup, Misbehaviour, Outcome, PeerManager,
@@ -54,6 +54,9 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A goodbye that found no attempt to end is forgotten after this, four times the deadline of the handshakes.
 const EARLY_GOODBYE_LIFE: Duration = Duration::from_secs(60);
+
+/// A ping that takes longer counts against a peer: half a dozen times the round trip to the far side of the world.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// Errands that may run at once: upkeep waits beyond it, closings do not. About two for each of the 130 peers that the
 /// default target admits.
@@ -110,7 +113,7 @@ pub struct Eth2Node {
     /// What we tell of ourselves; **newest wins**.
     pub(super) metadata: watch::Sender<MetaData>,
     /// Peers whose gossip is so bad that they are left.
-    pub(super) low_scores: mpsc::Receiver<PeerId>,
+    pub(super) conduct: mpsc::Receiver<(PeerId, Conduct)>,
     pub(super) demand: watch::Sender<bool>,
     pub(super) snapshot: watch::Sender<NodeSnapshot>,
     pub(super) tasks: TaskGroup,
@@ -193,7 +196,7 @@ impl Eth2Node {
                 Some(done) = self.errands.join_next() => self.on_errand(done),
                 Some(event) = self.switch_events.recv() => self.on_switch_event(event),
                 Some(command) = self.commands.recv() => self.on_command(command),
-                Some(peer_id) = self.low_scores.recv() => self.on_low_score(peer_id),
+                Some((peer_id, conduct)) = self.conduct.recv() => self.on_conduct(peer_id, conduct),
                 Ok(()) = self.now.changed() => self.on_slot(),
                 Some(found) = self.candidates.recv(), if self.manager.takes_discovered(Instant::now()) => self.on_candidate(found),
                 () = sleep_until(wakeup) => {}
@@ -530,12 +533,17 @@ impl Eth2Node {
         }
     }
 
-    /// The router no longer listens to the peer: neither shall we, unless somebody vouches for it.
-    fn on_low_score(&mut self, peer_id: PeerId) {
+    /// The router finds something wrong with a peer. Whom it no longer listens to, we leave, unless somebody vouches for
+    /// it.
+    fn on_conduct(&mut self, peer_id: PeerId, conduct: Conduct) {
         let connection = self.manager.table().get(&peer_id).map(|record| record.connection);
         let stays = |session: &Session| session.ending.is_none();
         if connection.and_then(|connection| self.sessions.get(&connection)).is_some_and(stays) {
-            self.charge(peer_id, Misbehaviour::GossipScore, None);
+            let deed = match conduct {
+                Conduct::LowScore => Misbehaviour::GossipScore,
+                Conduct::TakesLong => Misbehaviour::Slow,
+            };
+            self.charge(peer_id, deed, None);
         }
     }
 
@@ -563,8 +571,11 @@ impl Eth2Node {
 
     fn on_errand(&mut self, done: Result<Option<Errand>, JoinError>) {
         match done {
-            Ok(Some(Errand::Pong(peer_id, seq_number))) => {
+            Ok(Some(Errand::Pong { peer_id, seq_number, took })) => {
                 self.manager.on_ping(&peer_id, seq_number, Instant::now());
+                if took > SLOW {
+                    self.charge(peer_id, Misbehaviour::Slow, None);
+                }
             }
             Ok(Some(Errand::Status(peer_id, status))) => self.on_status(peer_id, status),
             Ok(Some(Errand::Metadata(peer_id, metadata))) => {

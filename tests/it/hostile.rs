@@ -9,7 +9,7 @@ use beacond::rpc::codec::encode_message;
 use beacond::rpc::{Method, methods};
 use beacond::types::{Epoch, GoodbyeReason, Slot, StatusMessage};
 
-use crate::support::{Besieged, Hostile, Options, Refusal, Script, malformed, network};
+use crate::support::{Besieged, Hostile, Options, Refusal, Script, TestNode, malformed, network};
 
 #[tokio::test]
 async fn a_peer_of_another_network_is_told_so() -> Result<()> {
@@ -219,4 +219,31 @@ async fn malformed_requests_are_answered_with_result_1() -> Result<()> {
 /// The newest version's SSZ.
 fn encode<M: Method>(value: &M::Response) -> Vec<u8> {
     M::encode_response(value, &M::PROTOCOLS[0])
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_long_to_answer_counts_for_less_and_stays() -> Result<()> {
+    let chain = network(38);
+    let mut node = TestNode::start(Options::new(&chain)).await?;
+    let (mut slow, script) = (Hostile::start().await?, Script::honest(&chain));
+    let connection = slow.dial(&node.multiaddr("/tcp/")?).await?;
+    slow.ask_status(&connection, &script).await?;
+    let peer_id = slow.peer_id;
+    tokio::select! {
+        ready = node.ready(peer_id) => ready?,
+        ended = slow.play(&script) => anyhow::bail!("refused: {:?}", ended?),
+    };
+    let ping = slow.play_until("ping", &script).await?;
+    // how slow it is: more than two seconds
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    Hostile::answer(ping, &script).await?;
+    let is_charged = |event: &NodeEvent| match event {
+        NodeEvent::PeerPenalized { peer_id: charged, deed, standing, .. } => {
+            (*charged, *deed, *standing) == (peer_id, "slow", "good")
+        }
+        _ => false,
+    };
+    node.wait("peer.penalized", is_charged).await?;
+    assert_eq!(node.peers(), [peer_id]);
+    Ok(())
 }

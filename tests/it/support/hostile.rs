@@ -130,16 +130,22 @@ impl Hostile {
     pub(crate) async fn play_until(&mut self, method: &str, script: &Script) -> Result<InboundStream> {
         let asked = async {
             loop {
-                let mut stream = self.ends.inbound_streams.recv().await.context("the switch runs")?;
+                let stream = self.ends.inbound_streams.recv().await.context("the switch runs")?;
                 if stream.protocol.as_ref().contains(method) {
                     return Ok(stream);
                 }
-                stream.stream.read_to_end(&mut Vec::new()).await?;
-                stream.stream.write_all(&script.answer(stream.protocol.as_ref())).await?;
-                stream.stream.close().await?;
+                Self::answer(stream, script).await?;
             }
         };
         timeout(PATIENCE, asked).await.context("nobody asks")?
+    }
+
+    /// Answers one request by the script.
+    pub(crate) async fn answer(stream: InboundStream, script: &Script) -> Result<()> {
+        let InboundStream { protocol, mut stream, .. } = stream;
+        stream.read_to_end(&mut Vec::new()).await?;
+        stream.write_all(&script.answer(protocol.as_ref())).await?;
+        Ok(stream.close().await?)
     }
 
     /// Answers by the script until the node says goodbye or hangs up; the goodbye, if there was one.
