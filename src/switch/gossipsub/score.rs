@@ -95,8 +95,8 @@ pub(super) fn thresholds() -> PeerScoreThresholds {
 
 /// The parameters that concern no topic.
 ///
-/// Scores that are not positive outlive the connection by an epoch, or whoever is about to be cut off would just connect
-/// again; whoever was cut off is banned, which is not the router's to remember. That is about 300 bytes and 150 more for
+/// Scores that are not positive outlive the connection by an epoch, or whoever is cut off would just come back; whoever does
+/// so within it is cut off again and banned for longer, which is not the router's to remember. That is about 300 bytes and 150 more for
 /// each topic it took part in, for each peer that connected within 6.4 minutes: with 1000 of them on 25 topics 4 MB.
 pub(super) fn peer_params(clock: ScoreClock) -> PeerScoreParams {
     let behaviour_penalty_decay = clock.decay(10);
