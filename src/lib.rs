@@ -11,10 +11,14 @@
 //! [`HandshakeRegistry`](handshake::HandshakeRegistry) and the peers.
 //!
 //! Discovery's endless `lookup_random` loop yields records; a predicate drops those of another fork; the rest wait in a
-//! bounded channel, and when dialling is behind, lookups pause. The node takes them into its dial queue
-//! (`add_known_peer` feeds the same queue) and runs one task per attempt: `dial_peer` (the switch connects, secures,
-//! multiplexes) → `initialize_connection` → `perform_protocol_handshakes` → a ready peer, or a classified failure that
-//! becomes a back-off. Inbound connections join at `initialize_connection`.
+//! bounded channel, and when dialling is behind, lookups pause. The node gives them to its
+//! [`PeerManager`](peers::PeerManager) (`add_known_peer` and the peer book of former runs do the same) and runs one task
+//! per attempt: `dial_peer` (the switch connects, secures, multiplexes) → `initialize_connection` →
+//! `perform_protocol_handshakes` → a ready peer, or a classified failure that becomes a back-off. Inbound connections join
+//! at `initialize_connection`.
+//!
+//! The manager is told what happens and says what is to be done: whom to dial, ask, leave and ban, which subnets and
+//! columns to look for, and whether it is rather we who fail. The node carries it out (`node::actions`).
 //!
 //! Beside it one task follows where others reach us: what the router maps ([`nat`]), what a host name means now, and
 //! whether anybody comes at all ([`discovery::Reachability`]); our record follows it.
@@ -28,9 +32,9 @@
 //!                    flags, environment, file ──► ValidConfig ──► BeaconNode ──► Metrics (/metrics)
 //!                                                                    │                 ▲
 //!   ┌── Eth2Node (one loop, never awaits the network) ───────────────▼───────┐         │ observe
-//!   │ DialQueue ─► attempt: dial_peer ─► initialize_connection               │   ┌─────┴──────┐
-//!   │     ▲                   └► perform_protocol_handshakes ─► Peers        │──►│  Events    │──► log lines
-//!   │     │ errands: ping, status, metadata, goodbye of ready peers          │   │  (bus)     │──► subscribers
+//!   │ PeerManager ─► attempt: dial_peer ─► initialize_connection             │   ┌─────┴──────┐
+//!   │   ▲ ▲               └► perform_protocol_handshakes ─► PeerManager      │──►│  Events    │──► log lines
+//!   │   │ │ errands: ping, status, metadata, lookups, goodbyes               │   │  (bus)     │──► subscribers
 //!   └──┬──┼───────────▲───────────────────▲───────────────────┬──────────┬───┘   └────────────┘
 //!      │  │ Candidate │ SwitchEvent       │ PeerReport        │ dial,    │ Plan
 //!      │  │ [256]     │ [1024]            │ [256, drop]       ▼ [256]    ▼ watch
@@ -63,7 +67,7 @@
 //! | 1 | [`tasks`] | named, tracked, cancellable tasks |
 //! | 1 | [`config`], [`logging`] | options in, one checked value out; log lines for people and machines |
 //! | 2 | [`chain`] | networks, fork schedule, digests, the chain clock, Status derived and checked |
-//! | 2 | [`peers`] | who is dialled, kept, refused: pure values that take `now` |
+//! | 2 | [`peers`] | who is dialled, kept, left, banned, and why: pure values that take `now` |
 //! | 2 | [`metrics`], [`store`] | families folded from events; the data directory, the peer book |
 //! | 3 | [`transport`] | QUIC and TCP upgrades; at which stage they die |
 //! | 3 | [`discovery`] | discv5, our record, the predicate; alone names discv5 |
@@ -112,8 +116,8 @@
 //!
 //! # What is not here yet
 //!
-//! Serving of blocks, columns and light-client data, a verified head (and with it `accept` on our own authority and the rules about finality), scores
-//! beyond gossip's own, and the REST and gRPC interfaces.
+//! Serving of blocks, columns and light-client data, a verified head (and with it `accept` on our own authority and the
+//! rules about finality), and the REST and gRPC interfaces.
 
 pub mod chain;
 pub mod cli;
