@@ -63,9 +63,9 @@ impl Cause {
 
     /// The pause for this cause; shorter for peers that somebody vouches for.
     ///
-    /// Two demands shape the known peers' column: back within 30 s of a restart at the other side, and within 60 s
-    /// of an outage of any length, a dial timeout of 10 s included; and never longer than 5 minutes, because
-    /// somebody may be mending what is wrong.
+    /// Two demands shape the known peers' column: back within 60 s of an outage of any length, a dial timeout of 10 s
+    /// included, and never longer than 5 minutes, because somebody may be mending what is wrong. A peer that left
+    /// lately is tried more often than this by the dial queue.
     #[must_use]
     pub const fn schedule(self, source: Source) -> Schedule {
         // Seconds: (first, cap) of discovered peers, (first, cap) of known ones.
@@ -107,6 +107,19 @@ impl Cause {
             | Self::NoProtocol
             | Self::Violation
             | Self::Banned => false,
+        }
+    }
+}
+
+impl Cause {
+    /// Whether a peer that is being restarted looks like this, from its leave until it serves every protocol again.
+    #[must_use]
+    pub const fn may_be_a_restart(self) -> bool {
+        match self {
+            Self::Transient | Self::Closed | Self::ShutDown | Self::NoProtocol => true,
+            Self::Local | Self::Busy | Self::TooManyPeers | Self::Incompatible | Self::Violation | Self::Banned => {
+                false
+            }
         }
     }
 }
@@ -181,11 +194,8 @@ impl<K: Ord + Clone> Backoffs<K> {
         self.pause(key, cause, cause.schedule(source).first, now, rng)
     }
 
-    fn remembered(&self, key: &K, now: Instant) -> Option<Backoff> {
-        self.entries.get(key).filter(|entry| now < entry.forget_at).copied()
-    }
-
-    fn pause(&mut self, key: &K, cause: Cause, step: Duration, now: Instant, rng: &mut impl Rng) -> Duration {
+    /// As [`Self::punish`], by a pause that the caller chooses; the next failure doubles it.
+    pub fn pause(&mut self, key: &K, cause: Cause, step: Duration, now: Instant, rng: &mut impl Rng) -> Duration {
         let before = self.remembered(key, now);
         let until = now + step.mul_f64(rng.random_range(LEAST_JITTER..=1.0));
         let entry = match before {
@@ -236,6 +246,10 @@ impl<K: Ord + Clone> Backoffs<K> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    fn remembered(&self, key: &K, now: Instant) -> Option<Backoff> {
+        self.entries.get(key).filter(|entry| now < entry.forget_at).copied()
     }
 
     fn make_room(&mut self, now: Instant) {

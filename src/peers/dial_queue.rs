@@ -150,6 +150,7 @@ impl Default for DialQueueConfig {
 ///
 /// Known peers are never dropped: they wait out their back-off and are dialled again, for ever. Discovered ones are
 /// dropped after some failures in a row; only the back-off remains, so that finding them again does not shorten it.
+/// Whoever was ready and left is awaited for a while: as after a restart, it is back within seconds of its return.
 /// Connected peers are as many as the caller admits.
 #[derive(Debug)]
 pub struct DialQueue {
@@ -185,6 +186,8 @@ struct Entry {
     dialing_since: Option<Instant>,
     /// Beside `dialing_since`, not instead: a peer may dial us while we dial it.
     connected_since: Option<Instant>,
+    /// Until when it is expected back, of one that left, or had left before a short session.
+    awaited_until: Option<Instant>,
     failures: u32,
     seen_at: Instant,
     order: u64,
@@ -284,7 +287,7 @@ impl DialQueue {
         let source = entry.source;
         let (mut addresses, silent): (Vec<_>, Vec<_>) =
             entry.addresses().cloned().partition(|address| self.addresses.until(address, now).is_none());
-        if source.is_known() {
+        if source.is_known() || entry.is_awaited(now) {
             addresses.extend(silent);
         }
         Some(Candidate { peer_id, addresses, source })
@@ -363,6 +366,12 @@ impl DialQueue {
         self.addresses.forget_since(since);
     }
 
+    /// Whether a peer was ready, left lately and is expected back.
+    #[must_use]
+    pub fn awaits(&self, peer_id: &PeerId, now: Instant) -> bool {
+        self.entries.get(peer_id).is_some_and(|entry| entry.is_awaited(now))
+    }
+
     /// When the back-off of a peer ends, queued or not; `None` if it has none.
     #[must_use]
     pub fn backed_off_until(&self, peer_id: &PeerId, now: Instant) -> Option<Instant> {
@@ -400,9 +409,13 @@ impl DialQueue {
                 if let Some(entry) = self.entries.get_mut(&peer_id) {
                     let since = entry.connected_since.take();
                     entry.seen_at = now;
-                    if since.is_some_and(|since| now.saturating_duration_since(since) >= STABLE_SESSION) {
+                    let stable = since.is_some_and(|since| now.saturating_duration_since(since) >= STABLE_SESSION);
+                    if stable {
                         entry.failures = 0;
                         self.peers.forget(&peer_id);
+                    }
+                    if cause.may_be_a_restart() && (stable || entry.awaited_until.is_none()) {
+                        entry.awaited_until = Some(now + AWAITED);
                     }
                 }
                 self.disengage(&peer_id);
@@ -509,9 +522,11 @@ impl DialQueue {
         let order = self.next_order();
         let ours = !self.grows && cause.may_be_ours();
         let mut source = Source::Discovered;
+        let mut awaited = false;
         if let Some(entry) = self.entries.get_mut(&peer_id) {
             source = entry.source;
-            if !ours {
+            awaited = cause.may_be_a_restart() && entry.is_awaited(now);
+            if !ours && !awaited {
                 entry.failures = entry.failures.saturating_add(1);
             }
             if source.is_known() {
@@ -524,7 +539,9 @@ impl DialQueue {
                 self.shrink();
             }
         }
-        if ours {
+        if awaited {
+            self.peers.pause(&peer_id, cause, cause.schedule(source).first.min(AWAITED_PAUSE), now, rng)
+        } else if ours {
             self.peers.hold(&peer_id, cause, source, now, rng)
         } else {
             self.peers.punish(&peer_id, cause, source, now, rng)
@@ -547,7 +564,7 @@ impl DialQueue {
         if entry.is_connected() {
             return None;
         }
-        let some_address = if entry.source.is_known() {
+        let some_address = if entry.source.is_known() || entry.is_awaited(now) {
             now
         } else {
             entry.addresses().map(|address| self.addresses.until(address, now).unwrap_or(now)).min()?
@@ -640,6 +657,7 @@ impl Entry {
             learned: Vec::new(),
             dialing_since: None,
             connected_since: None,
+            awaited_until: None,
             failures: 0,
             seen_at: now,
             order,
@@ -648,6 +666,10 @@ impl Entry {
 
     fn is_connected(&self) -> bool {
         self.connected_since.is_some()
+    }
+
+    fn is_awaited(&self, now: Instant) -> bool {
+        self.awaited_until.is_some_and(|until| now < until)
     }
 
     fn is_retry(&self) -> bool {
@@ -742,3 +764,10 @@ const MAX_ADDRESS_BYTES: usize = 256;
 
 /// A session this long was a success: the failures before it are forgotten. A shorter one counts as one more.
 const STABLE_SESSION: Duration = Duration::from_secs(60);
+
+/// For so long after a peer has left it may be a restart, which takes clients from seconds to a few minutes.
+const AWAITED: Duration = Duration::from_secs(120);
+
+/// The longest pause between two attempts at an awaited peer: with a handshake it is back within a slot of its return,
+/// even of 4 s.
+const AWAITED_PAUSE: Duration = Duration::from_secs(2);

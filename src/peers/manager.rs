@@ -236,7 +236,7 @@ impl<C: Copy + Eq> PeerManager<C> {
 
     /// Notes what became of an attempt or of a ready peer, and returns how long the peer is left alone.
     pub fn on_outcome(&mut self, peer_id: PeerId, outcome: Outcome, now: Instant, rng: &mut impl Rng) -> Duration {
-        self.weigh(outcome, now);
+        self.weigh(&peer_id, outcome, now);
         match outcome {
             Outcome::Ready { direction: Direction::Inbound }
             | Outcome::Failed { direction: Direction::Inbound, .. } => {
@@ -704,8 +704,11 @@ impl<C: Copy + Eq> PeerManager<C> {
     // --- is it me?
 
     /// Takes an outcome as a sign of life or of trouble.
-    fn weigh(&mut self, outcome: Outcome, now: Instant) {
+    fn weigh(&mut self, peer_id: &PeerId, outcome: Outcome, now: Instant) {
         match outcome {
+            // dialled again and again: that it is still away says nothing new
+            Outcome::Failed { direction: Direction::Outbound, cause: Cause::Transient }
+                if self.queue.awaits(peer_id, now) => {}
             Outcome::Failed { direction: Direction::Outbound, cause: Cause::Transient } => {
                 self.suspect.on_unanswered(now);
             }

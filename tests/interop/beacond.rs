@@ -13,6 +13,8 @@ use crate::scenario::{Scenario, free_port, remove_variables};
 #[derive(Debug)]
 pub(crate) struct Beacond {
     process: Process,
+    name: String,
+    command: Command,
     /// Everything that it said of itself.
     pub(crate) started: Line,
 }
@@ -40,10 +42,22 @@ impl Beacond {
         command.args(["--target-peers", "10"]);
         command.args(["--log-format", "json", "--log-level", "info,beacond=debug,evt=trace"]);
         command.args(flags);
-        let process = scenario.spawn(name, &mut command)?;
+        Self::launch(scenario, name.to_owned(), command)
+    }
+
+    fn launch(scenario: &Scenario, name: String, mut command: Command) -> Result<Self> {
+        let process = scenario.spawn(&name, &mut command)?;
         let started =
             process.wait_for("node.started", Duration::from_secs(20), |line| line.event() == "node.started")?;
-        Ok(Self { process, started })
+        Ok(Self { process, name, command, started })
+    }
+
+    /// Ends it as a power cut would, starts it once more and waits until it listens.
+    pub(crate) fn crash_and_start(self, scenario: &Scenario) -> Result<Self> {
+        let Self { mut process, name, command, .. } = self;
+        process.signal("KILL");
+        process.wait(Duration::from_secs(10))?;
+        Self::launch(scenario, format!("{name}-again"), command)
     }
 
     /// Its peer id, as text.
@@ -59,6 +73,21 @@ impl Beacond {
     /// Waits for the event `name` about the peer `peer_id`.
     pub(crate) fn event(&self, name: &str, peer_id: &str, timeout: Duration) -> Result<Line> {
         self.process.wait_for(&format!("{name} of {peer_id}"), timeout, |line| line.is(name, peer_id))
+    }
+
+    /// How often it has become ready with the peer `peer_id`.
+    pub(crate) fn handshakes(&self, peer_id: &str) -> usize {
+        self.count("handshake.completed", peer_id)
+    }
+
+    /// Waits until the peer `peer_id`, with whom it became ready so often, is gone.
+    pub(crate) fn lost(&self, peer_id: &str) -> Result<()> {
+        let is_lost = || Ok((self.count("peer.disconnected", peer_id) == self.handshakes(peer_id)).then_some(()));
+        self.process.poll(&format!("end of {peer_id}"), Duration::from_secs(30), is_lost)
+    }
+
+    fn count(&self, name: &str, peer_id: &str) -> usize {
+        self.process.read(|lines| lines.iter().filter(|line| line.is(name, peer_id)).count())
     }
 
     /// Watches for `duration` that the peer `peer_id` neither goes nor is refused. One of two connections may: both sides dial at once.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::network;
 use crate::npm::Package;
@@ -58,7 +59,6 @@ impl Chain {
                 format!("{}..{}", share.start, share.end - 1),
                 "--genesisTime".to_owned(),
                 genesis_time.to_string(),
-                "--reset".to_owned(),
             ];
             if !nodes.is_empty() {
                 // A boot node is asked for records, but not dialled, unless told.
@@ -85,6 +85,11 @@ impl Chain {
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) process: Process,
+    name: String,
+    command: Command,
+    /// How often it was started; numbers its logs.
+    starts: u32,
+    port: u16,
     rest_port: u16,
     pub(crate) peer_id: String,
     pub(crate) enr: String,
@@ -92,8 +97,8 @@ pub(crate) struct Node {
 
 impl Node {
     fn start(scenario: &Scenario, name: &str, shape: Shape, flags: &[String]) -> Result<Self> {
-        let (port, rest_port) = (free_port()?.to_string(), free_port()?);
-        let rest = rest_port.to_string();
+        let (port_number, rest_port) = (free_port()?, free_port()?);
+        let (port, rest) = (port_number.to_string(), rest_port.to_string());
         let mut node: Command = scenario.node(name, Package::Chain)?;
         node.env("NODE_BACKEND", "js"); // bcrypto without its native add-on
         node.env("SKIP_FETCH_NETWORK_BOOTNODES", "1"); // asks no public host
@@ -117,7 +122,35 @@ impl Node {
             process.poll("identity", Duration::from_secs(120), || get(rest_port, "/eth/v1/node/identity").map(Some))?;
         let text =
             |name: &str| identity[name].as_str().map(str::to_owned).with_context(|| format!("no {name} in {identity}"));
-        Ok(Self { rest_port, peer_id: text("peer_id")?, enr: text("enr")?, process })
+        let (peer_id, enr) = (text("peer_id")?, text("enr")?);
+        Ok(Self {
+            process,
+            name: name.to_owned(),
+            command: node,
+            starts: 1,
+            port: port_number,
+            rest_port,
+            peer_id,
+            enr,
+        })
+    }
+
+    /// Ends the node as its operator would, with goodbyes.
+    pub(crate) fn stop(&mut self) {
+        self.process.end();
+    }
+
+    /// Starts it once more, where it was and with what it had, and returns when its port for peers is open.
+    pub(crate) fn start_again(&mut self, scenario: &Scenario) -> Result<Instant> {
+        let _heavy = heavy_start();
+        self.starts += 1;
+        self.process = scenario.spawn(&format!("{}-start-{}", self.name, self.starts), &mut self.command)?;
+        let end = Instant::now() + Duration::from_secs(120);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            ensure!(Instant::now() < end, "{}: does not listen again", self.name);
+            self.process.ends_within(Duration::from_millis(20));
+        }
+        Ok(Instant::now())
     }
 
     /// The `data` of the REST API's answer.

@@ -17,7 +17,7 @@
 //! - `BEACOND_GOSSIP_SLOTS` is for how many slots of 4 s gossip of the chain is followed, 8 by default. From 65 on, four nodes
 //!   score us as nodes of an old chain do, and what each relay policy comes to is printed; 450 slots, 33 minutes, are the
 //!   long form.
-//! - Whole binary, peers installed: two to four minutes on two cores.
+//! - Whole binary, peers installed: three to five minutes on two cores.
 
 mod beacond;
 mod chain;
@@ -28,6 +28,7 @@ mod gossip_core;
 mod libp2p;
 mod lodestar_chain;
 mod lodestar_core;
+mod lodestar_restart;
 mod network;
 mod npm;
 mod peer_score;

@@ -139,6 +139,21 @@ impl Process {
         self.wait(4 * GRACE)
     }
 
+    /// Asks the process to end, and makes it end if it does not.
+    pub(crate) fn end(&mut self) {
+        // Lodestar 1.5.1 closes its sockets at the first signal and ends at the second.
+        for _ in 0..2 {
+            if self.ends_within(Duration::ZERO) {
+                break;
+            }
+            self.signal("TERM");
+            self.ends_within(GRACE);
+        }
+        // Both fail only for a process that is gone.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Waits for the end of the process and returns how it did.
     pub(crate) fn wait(&mut self, timeout: Duration) -> Result<ExitStatus> {
         anyhow::ensure!(self.ends_within(timeout), "{}: still running after {timeout:?}", self.name);
@@ -184,17 +199,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Lodestar 1.5.1 closes its sockets at the first signal and ends at the second.
-        for _ in 0..2 {
-            if self.ends_within(Duration::ZERO) {
-                break;
-            }
-            self.signal("TERM");
-            self.ends_within(GRACE);
-        }
-        // Both fail only for a process that is gone.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 

@@ -271,18 +271,66 @@ fn long_sessions_wipe_the_slate_and_short_ones_do_not() {
     let mut f = fixture();
     f.push(1, Source::KnownPeer);
     let mut last = Duration::ZERO;
-    for _ in 0..8 {
+    let (began, mut sessions) = (f.now, 0);
+    while f.now < began + 2 * AWAITED {
         assert_eq!(f.next(), Some(peer(1)));
         f.outcome(1, READY);
         f.pass(1);
         last = f.outcome(1, Outcome::Gone { cause: Cause::Closed });
         f.now += last;
+        sessions += 1;
     }
+    assert!(sessions < 85, "{sessions} sessions of a flapping peer");
     assert!(last > Duration::from_secs(20), "a flapping peer is dialled every {last:?}");
     assert_eq!(f.next(), Some(peer(1)));
     f.outcome(1, READY);
     f.pass(60);
     assert!(f.outcome(1, Outcome::Gone { cause: Cause::Closed }) <= Duration::from_secs(1));
+}
+
+#[test]
+fn a_peer_that_left_is_tried_every_two_seconds_for_two_minutes_whatever_its_port_says() {
+    for (source, leave) in [
+        (Source::Discovered, Cause::ShutDown),
+        (Source::Discovered, Cause::Closed),
+        (Source::BootNode, Cause::ShutDown),
+        (Source::KnownPeer, Cause::Transient),
+    ] {
+        let mut f = fixture();
+        f.push(1, source);
+        assert_eq!(f.next(), Some(peer(1)));
+        f.outcome(1, READY);
+        f.pass(3);
+        let left = f.now;
+        let pause = f.outcome(1, Outcome::Gone { cause: leave });
+        f.now += pause;
+        while f.queue.awaits(&peer(1), f.now) {
+            let context = format!("{source:?}, {leave:?}, {:?} after it left", f.now - left);
+            assert_eq!(f.next(), Some(peer(1)), "{context}");
+            f.queue.on_address_silent(&address(1), f.now, &mut f.rng);
+            let pause = f.outcome(1, FAILED);
+            assert!(pause <= AWAITED_PAUSE, "{context}: {pause:?}");
+            f.now += pause;
+        }
+        assert!((AWAITED..AWAITED + AWAITED_PAUSE).contains(&(f.now - left)));
+        f.pass(600);
+        assert_eq!(f.next(), Some(peer(1)), "not dropped for having been away");
+        assert!(f.outcome(1, FAILED) <= Cause::Transient.schedule(source).first);
+    }
+}
+
+#[test]
+fn who_sent_us_away_is_left_alone_as_long_as_before() {
+    for leave in [Cause::TooManyPeers, Cause::Banned, Cause::Incompatible, Cause::Violation] {
+        let mut f = fixture();
+        f.push(1, Source::Discovered);
+        assert_eq!(f.next(), Some(peer(1)));
+        f.outcome(1, READY);
+        f.pass(100);
+        let pause = f.outcome(1, Outcome::Gone { cause: leave });
+        assert!(pause >= leave.schedule(Source::Discovered).first.mul_f64(0.75), "{leave:?}: {pause:?}");
+        assert!(!f.queue.awaits(&peer(1), f.now));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::super::UNANSWERED_DIALS;
 use super::super::tests::{address, number, peer, record, seconds};
 use super::*;
 use crate::fault::{Fault, Severity};
@@ -394,6 +395,28 @@ fn what_our_own_outage_cost_is_forgiven_when_the_first_peer_is_back() {
     world.act();
     assert_eq!(world.manager.suspect().verdict(), None);
     assert_eq!(world.dialing.len() + world.ready.len(), 8);
+}
+
+#[test]
+fn two_peers_that_are_away_for_a_minute_are_no_trouble_of_ours() {
+    let mut world = World::new();
+    ready(&mut world, [1, 2]);
+    for n in [1, 2] {
+        world.push(n, Source::Discovered);
+        world.hang_up(n, Cause::ShutDown);
+    }
+    let (end, mut dials) = (world.now + seconds(60), 0);
+    while world.now < end {
+        world.act();
+        for n in std::mem::take(&mut world.dialing).into_keys() {
+            let cause = Cause::Transient;
+            world.outcome(n, Outcome::Failed { direction: Direction::Outbound, cause }, cause);
+            dials += 1;
+        }
+        world.pass(1);
+    }
+    assert!(dials > 2 * UNANSWERED_DIALS, "{dials} dials");
+    assert_eq!(world.manager.suspect().verdict(), None);
 }
 
 #[test]

@@ -26,3 +26,12 @@ patch(
   ["IPColocationFactorThreshold: 3,", "IPColocationFactorThreshold: 50,"],
   ["decaySlots >= currentSlot", "decaySlots >= Math.max(currentSlot, Number(process.env.INTEROP_SCORED_AT_SLOT ?? 0))"],
 );
+
+// 4. A node makes itself a new key each time it starts, and would come back from a restart as somebody else.
+patch("node_modules/@chainsafe/lodestar/lib/cmds/beacon/handler.js", [
+  "const peerId = await createSecp256k1PeerId();",
+  `const kept = path.join(beaconPaths.beaconDir, "peer_id.json");
+    const peerId = (await import("node:fs")).existsSync(kept)
+      ? await (await import("../../config/peerId.js")).readPeerId(kept)
+      : await createSecp256k1PeerId();`,
+]);
