@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
+use std::time::Duration;
 
 use enr::CombinedKey;
 use libp2p::metrics::Metrics as Libp2pMetrics;
@@ -277,7 +278,8 @@ impl Eth2NodeBuilder {
         let (gossip, conduct) = Gossip::start(gossip, tasks);
         let fork_since = now.borrow().fork.since;
         let bootnodes = self.boot_nodes();
-        let mut manager = PeerManager::new(self.identity.peer_id, manager_config(limits), Instant::now());
+        let mut manager =
+            PeerManager::new(self.identity.peer_id, manager_config(limits, self.chain.slot_duration), Instant::now());
         manager.set_wanted(cover_of_plan(&plan.borrow()));
         for peer_id in &self.peers.trusted {
             manager.trust(*peer_id);
@@ -485,15 +487,19 @@ fn record_of(peer: KnownPeer) -> Option<Enr> {
     }
 }
 
-fn manager_config(limits: Limits) -> ManagerConfig {
+fn manager_config(limits: Limits, slot_duration: Duration) -> ManagerConfig {
+    let queue = DialQueueConfig::default();
     ManagerConfig {
         limits,
-        queue: DialQueueConfig::default(),
+        queue: DialQueueConfig { awaited_pause: (slot_duration / 2).clamp(LEAST_PAUSE, queue.awaited_pause), ..queue },
         cover_targets: CoverTargets::default(),
         score_capacity: 4096,
         custody: column_bits,
     }
 }
+
+/// A peer that left is not dialled more often than this, however short the slots.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The swarm's limits lie a little outside the table's, which alone knows who is vouched for.
 fn switch_limits(limits: &Limits) -> SwitchLimits {

@@ -194,6 +194,13 @@ impl<K: Ord + Clone> Backoffs<K> {
         self.pause(key, cause, cause.schedule(source).first, now, rng)
     }
 
+    /// Lets a back-off end by then, if it would last longer and its cause may have been a restart.
+    pub fn hasten(&mut self, key: &K, until: Instant) {
+        if let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.cause.may_be_a_restart()) {
+            entry.until = entry.until.min(until);
+        }
+    }
+
     /// As [`Self::punish`], by a pause that the caller chooses; the next failure doubles it.
     pub fn pause(&mut self, key: &K, cause: Cause, step: Duration, now: Instant, rng: &mut impl Rng) -> Duration {
         let before = self.remembered(key, now);

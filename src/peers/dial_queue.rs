@@ -131,6 +131,9 @@ pub struct DialQueueConfig {
     pub attempt_limit: Duration,
     /// A discovered peer that waited for this long gives way to a fresh one when the queue is full.
     pub candidate_life: Duration,
+    /// The longest pause between two attempts at a peer that left as for a restart: with half a slot it is back within a
+    /// slot of its return.
+    pub awaited_pause: Duration,
 }
 
 impl Default for DialQueueConfig {
@@ -142,6 +145,7 @@ impl Default for DialQueueConfig {
             max_failures: 4,
             attempt_limit: Duration::from_secs(60),
             candidate_life: Duration::from_secs(600),
+            awaited_pause: Duration::from_secs(6),
         }
     }
 }
@@ -212,7 +216,8 @@ impl DialQueue {
         }
     }
 
-    /// Takes a candidate in, or says why not. Naming a peer as known for the first time ends its back-off.
+    /// Takes a candidate in, or says why not. Naming a peer as known for the first time ends its back-off; an address that
+    /// it did not have, as after a move, lets one that began without anybody's fault end soon.
     pub fn push(&mut self, candidate: Candidate, now: Instant) -> Pushed {
         let Candidate { peer_id, addresses, source } = candidate;
         if peer_id == self.local {
@@ -243,6 +248,9 @@ impl DialQueue {
             self.entries.insert(peer_id, entry);
             return Pushed::Queued;
         };
+        if addresses.iter().any(|address| entry.addresses().all(|known| known != address)) {
+            self.peers.hasten(&peer_id, now + self.config.awaited_pause);
+        }
         entry.merge(addresses, source);
         entry.seen_at = now;
         if promoted {
@@ -414,7 +422,9 @@ impl DialQueue {
                         entry.failures = 0;
                         self.peers.forget(&peer_id);
                     }
-                    if cause.may_be_a_restart() && (stable || entry.awaited_until.is_none()) {
+                    // of short sessions only one that was ended in order, once: others may have had enough of us
+                    let first = cause == Cause::ShutDown && entry.awaited_until.is_none();
+                    if cause.may_be_a_restart() && (stable || first) {
                         entry.awaited_until = Some(now + AWAITED);
                     }
                 }
@@ -540,7 +550,8 @@ impl DialQueue {
             }
         }
         if awaited {
-            self.peers.pause(&peer_id, cause, cause.schedule(source).first.min(AWAITED_PAUSE), now, rng)
+            let pause = cause.schedule(source).first.min(self.config.awaited_pause);
+            self.peers.pause(&peer_id, cause, pause, now, rng)
         } else if ours {
             self.peers.hold(&peer_id, cause, source, now, rng)
         } else {
@@ -765,9 +776,6 @@ const MAX_ADDRESS_BYTES: usize = 256;
 /// A session this long was a success: the failures before it are forgotten. A shorter one counts as one more.
 const STABLE_SESSION: Duration = Duration::from_secs(60);
 
-/// For so long after a peer has left it may be a restart, which takes clients from seconds to a few minutes.
+/// For so long after a peer has left it may be a restart, which takes clients from seconds to a few minutes: about 27
+/// attempts with the pause of mainnet.
 const AWAITED: Duration = Duration::from_secs(120);
-
-/// The longest pause between two attempts at an awaited peer: with a handshake it is back within a slot of its return,
-/// even of 4 s.
-const AWAITED_PAUSE: Duration = Duration::from_secs(2);

@@ -289,18 +289,19 @@ fn long_sessions_wipe_the_slate_and_short_ones_do_not() {
 }
 
 #[test]
-fn a_peer_that_left_is_tried_every_two_seconds_for_two_minutes_whatever_its_port_says() {
-    for (source, leave) in [
-        (Source::Discovered, Cause::ShutDown),
-        (Source::Discovered, Cause::Closed),
-        (Source::BootNode, Cause::ShutDown),
-        (Source::KnownPeer, Cause::Transient),
+fn a_peer_that_left_is_tried_every_half_slot_for_two_minutes_whatever_its_port_says() {
+    let awaited_pause = DialQueueConfig::default().awaited_pause;
+    for (source, leave, session) in [
+        (Source::Discovered, Cause::ShutDown, 3),
+        (Source::Discovered, Cause::Closed, 60),
+        (Source::BootNode, Cause::ShutDown, 3),
+        (Source::KnownPeer, Cause::Transient, 60),
     ] {
         let mut f = fixture();
         f.push(1, source);
         assert_eq!(f.next(), Some(peer(1)));
         f.outcome(1, READY);
-        f.pass(3);
+        f.pass(session);
         let left = f.now;
         let pause = f.outcome(1, Outcome::Gone { cause: leave });
         f.now += pause;
@@ -309,13 +310,33 @@ fn a_peer_that_left_is_tried_every_two_seconds_for_two_minutes_whatever_its_port
             assert_eq!(f.next(), Some(peer(1)), "{context}");
             f.queue.on_address_silent(&address(1), f.now, &mut f.rng);
             let pause = f.outcome(1, FAILED);
-            assert!(pause <= AWAITED_PAUSE, "{context}: {pause:?}");
+            assert!(pause <= awaited_pause, "{context}: {pause:?}");
             f.now += pause;
         }
-        assert!((AWAITED..AWAITED + AWAITED_PAUSE).contains(&(f.now - left)));
+        assert!((AWAITED..AWAITED + awaited_pause).contains(&(f.now - left)));
         f.pass(600);
         assert_eq!(f.next(), Some(peer(1)), "not dropped for having been away");
         assert!(f.outcome(1, FAILED) <= Cause::Transient.schedule(source).first);
+    }
+}
+
+#[test]
+fn a_peer_that_moved_is_tried_soon_and_one_that_sent_us_away_is_not() {
+    for (leave, soon) in [(Cause::Closed, true), (Cause::Transient, true), (Cause::TooManyPeers, false)] {
+        let mut f = fixture();
+        f.push(1, Source::Discovered);
+        assert_eq!(f.next(), Some(peer(1)));
+        f.outcome(1, READY);
+        f.pass(3);
+        f.outcome(1, Outcome::Gone { cause: leave });
+        f.push(1, Source::Discovered);
+        let pause = DialQueueConfig::default().awaited_pause.as_secs();
+        f.pass(pause);
+        assert_eq!(f.next(), None, "{leave:?}: the same address");
+        let moved = Candidate { peer_id: peer(1), addresses: vec![address(200)], source: Source::Discovered };
+        f.queue.push(moved, f.now);
+        f.pass(pause);
+        assert_eq!(f.next().is_some(), soon, "{leave:?}");
     }
 }
 

@@ -398,14 +398,18 @@ fn what_our_own_outage_cost_is_forgiven_when_the_first_peer_is_back() {
 }
 
 #[test]
-fn two_peers_that_are_away_for_a_minute_are_no_trouble_of_ours() {
+fn two_peers_that_are_away_for_two_minutes_are_no_trouble_of_ours() {
     let mut world = World::new();
     ready(&mut world, [1, 2]);
     for n in [1, 2] {
         world.push(n, Source::Discovered);
+    }
+    // a session that was worth something
+    world.pass(60);
+    for n in [1, 2] {
         world.hang_up(n, Cause::ShutDown);
     }
-    let (end, mut dials) = (world.now + seconds(60), 0);
+    let (end, mut dials) = (world.now + seconds(118), 0);
     while world.now < end {
         world.act();
         for n in std::mem::take(&mut world.dialing).into_keys() {
