@@ -1,5 +1,7 @@
 //! A client that speaks the lower layers of libp2p by hand, as far as a test wants, and anything from there on.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use anyhow::{Context, Result, ensure};
 use beacond::types::{KnownPeer, Multiaddr};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -7,7 +9,9 @@ use libp2p::core::upgrade::OutboundConnectionUpgrade;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::noise;
-use tokio::net::TcpStream;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
@@ -17,6 +21,33 @@ use super::testnet::PATIENCE;
 pub(crate) async fn connect(node: &KnownPeer) -> Result<Compat<TcpStream>> {
     let KnownPeer::Multiaddr { address, .. } = node else { anyhow::bail!("a multiaddr is dialled") };
     Ok(TcpStream::connect(("127.0.0.1", port(address)?)).await?.compat())
+}
+
+/// Passes one connection on to a node's TCP listener, from another address of this machine: all of 127.0.0.0/8 is its
+/// own on Linux.
+pub(crate) struct Relay {
+    /// The node, by way of the relay.
+    pub(crate) node: KnownPeer,
+    _running: JoinSet<Result<()>>,
+}
+
+impl Relay {
+    pub(crate) async fn from(source: Ipv4Addr, node: &KnownPeer) -> Result<Self> {
+        let KnownPeer::Multiaddr { peer_id, address } = node else { anyhow::bail!("a multiaddr is dialled") };
+        let target = SocketAddr::from(([127, 0, 0, 1], port(address)?));
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = format!("/ip4/127.0.0.1/tcp/{}", listener.local_addr()?.port()).parse()?;
+        let mut running = JoinSet::new();
+        running.spawn(async move {
+            let (mut client, _) = listener.accept().await?;
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::from((source, 0)))?;
+            let mut server = socket.connect(target).await?;
+            copy_bidirectional(&mut client, &mut server).await?;
+            Ok(())
+        });
+        Ok(Self { node: KnownPeer::Multiaddr { peer_id: *peer_id, address }, _running: running })
+    }
 }
 
 /// The port of an address, TCP or UDP.
