@@ -496,12 +496,17 @@ fn manager_config(limits: Limits) -> ManagerConfig {
 }
 
 /// The swarm's limits lie a little outside the table's, which alone knows who is vouched for.
+///
+/// Peers that are refused hold their connection while they are told so. However many come, as many places as there are
+/// for ready peers are left to our own dials.
 fn switch_limits(limits: &Limits) -> SwitchLimits {
     let whole = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let inbound = limits.max_total.saturating_add(limits.max_pending_inbound);
     SwitchLimits {
         pending_inbound: whole(limits.max_pending_inbound),
         pending_outbound: whole(limits.max_pending_outbound),
-        established: whole(limits.max_total.saturating_mul(2).saturating_add(limits.max_pending_inbound)),
+        established_inbound: whole(inbound),
+        established: whole(inbound.saturating_add(limits.max_total)),
     }
 }
 

@@ -372,6 +372,49 @@ async fn mute(node: &KnownPeer) -> Result<()> {
     mute.ignore().await
 }
 
+#[tokio::test]
+async fn refused_peers_that_linger_leave_room_for_our_own_dials() -> Result<()> {
+    let handshake_deadline = Duration::from_secs(60);
+    let mut fortress = Fortress::start_with(Options { handshake_deadline, ..Options::new(&network(124)) }).await?;
+    let (node, script, limits) = (fortress.node.multiaddr("/tcp/")?, fortress.script(), Limits::for_target(TARGET));
+    let mut crowd = JoinSet::new();
+    let guest = || {
+        let (node, script) = (node.clone(), script.clone());
+        async move { stranger(&node, &script, &CancellationToken::new()).await.map(drop) }
+    };
+    // one place is free, and nearly all hands are full
+    let guests = limits.max_inbound - CALLERS - 1;
+    crowd.extend_with(guests, guest);
+    let honest = fortress.honest.len();
+    fortress.node.until("guests", |history| ready(history).len() == honest + guests).await?;
+    let silent = limits.max_pending_inbound - 1;
+    crowd.extend_with(silent, || {
+        let node = node.clone();
+        async move { mute(&node).await }
+    });
+    fortress.node.until("silent ones", |history| most_shaking(history) >= silent).await?;
+    crowd.extend_with(1, guest);
+    fortress.node.until("the last guest", |history| ready(history).len() == honest + guests + 1).await?;
+    // from now on everybody is refused, and takes the second that a goodbye may take
+    crowd.extend_with(2 * AT_ONCE, || {
+        let node = node.clone();
+        async move {
+            loop {
+                mute(&node).await?;
+            }
+        }
+    });
+    let refused = |event: &NodeEvent| matches!(event, NodeEvent::HandshakeRejected { step: "limits", .. });
+    let many = |history: &[Arc<NodeEvent>]| history.iter().filter(|event| refused(event)).count() >= 2 * AT_ONCE;
+    fortress.node.until("many to be refused", many).await?;
+
+    fortress.reaches_out().await?;
+    let failed = |event: &NodeEvent| matches!(event, NodeEvent::DialFailed { .. });
+    assert_eq!(fortress.node.count(failed), 0, "a dial of ours found no room");
+    fortress.held();
+    Ok(())
+}
+
 /// Strangers in the background.
 trait Crowd {
     fn extend_with<F: Future<Output = Result<()>> + Send + 'static>(&mut self, count: usize, one: impl Fn() -> F);

@@ -97,7 +97,8 @@ impl Hostile {
     async fn start_as(keypair: Keypair, protocols: Vec<StreamProtocol>, transports: &TransportConfig) -> Result<Self> {
         let peer_id = keypair.public().to_peer_id();
         let (transport, muxers) = transport::build(&keypair, transports)?;
-        let limits = SwitchLimits { pending_inbound: 64, pending_outbound: 64, established: 64 };
+        let limits =
+            SwitchLimits { pending_inbound: 64, pending_outbound: 64, established_inbound: 64, established: 64 };
         let gossip = RouterSettings::default();
         let settings =
             SwitchSettings { keypair: keypair.clone(), transport, muxers, protocols, limits, metrics: None, gossip };
