@@ -10,21 +10,25 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use beacond::chain::ChainConfig;
-use beacond::discovery::MemoryDirectory;
+use beacond::discovery::{Endpoint, EnrContent, MemoryDirectory, build_enr};
 use beacond::events::NodeEvent;
 use beacond::fault::Fault;
 use beacond::peers::Limits;
 use beacond::store::Identity;
-use beacond::types::{Attnets, Direction, GoodbyeReason, KnownPeer, MetaData, PeerId, Syncnets};
+use beacond::time::milliseconds;
+use beacond::types::{
+    Attnets, Direction, Enr, EnrForkId, ForkDigest, GoodbyeReason, KnownPeer, MetaData, PeerId, Syncnets,
+};
 use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::wire::{self, Relay};
-use crate::support::{Find, Hostile, Options, Script, TestNode, network};
+use crate::support::{Find, Hostile, Options, Script, TestNode, fixed_ports, network};
 
 /// Peers that the node wants: at most 12 in all, 8 of which may have dialled it, and at least 2 of its own choice.
 const TARGET: usize = 8;
@@ -105,6 +109,15 @@ impl Fortress {
         self.node.handle.add_known_peer(host.multiaddr("/tcp/")?).await?;
         self.node.met(&mut host).await?;
         self.honest.push(host);
+        Ok(())
+    }
+
+    /// Waits until so many slots have begun.
+    async fn slots(&mut self, slots: usize) -> Result<()> {
+        let began = |event: &NodeEvent| matches!(event, NodeEvent::NodeHeartbeat { .. });
+        for _ in 0..slots {
+            self.node.wait("node.heartbeat", began).await?;
+        }
         Ok(())
     }
 
@@ -477,4 +490,177 @@ async fn strangers_that_only_take_places_leave_those_of_our_own_choice() -> Resu
     fortress.node.until("peers of its own choice", is_there).await?;
     fortress.held();
     Ok(())
+}
+
+#[tokio::test]
+async fn forged_records_are_tried_once_and_left_alone() -> Result<()> {
+    let chain = ChainConfig { slot_duration: Duration::from_secs(1), ..network(126) };
+    let identity = Identity::generate();
+    let mut fortress = Fortress::start_with(Options { identity: identity.clone(), ..Options::new(&chain) }).await?;
+    let forger = Forger::new(&fortress)?;
+    let dials = Dials::watch(&mut fortress.node);
+    let closed = fixed_ports().tcp_port;
+    let (mut elsewhere, mut together, mut foreign) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for _ in 0..FORGED {
+        // where somebody else is, and where we are ourselves
+        elsewhere.extend([forger.lie(forger.honest, forger.fork)?, forger.lie(forger.node, forger.fork)?]);
+        // where nobody is
+        together.insert(forger.lie(closed, forger.fork)?);
+        foreign.insert(forger.lie(closed, EnrForkId { fork_digest: ForkDigest([0xff; 4]), ..forger.fork })?);
+    }
+    // the operator is misled as well: by our own name at another place, in either form
+    let address = format!("/ip4/127.0.0.1/tcp/{closed}").parse()?;
+    let known = [
+        KnownPeer::Enr(Box::new(forger.sign(&identity, closed, forger.fork)?)),
+        KnownPeer::Multiaddr { peer_id: identity.peer_id, address },
+    ];
+    for peer in known {
+        fortress.node.handle.add_known_peer(peer).await?;
+    }
+    let all = |history: &[Arc<NodeEvent>]| elsewhere.is_subset(&dials.of(history).ended);
+    fortress.node.until("every forged record to be tried", all).await?;
+    fortress.slots(5).await?;
+
+    let dials = dials.of(fortress.node.history());
+    dials.kept_to_their_pauses();
+    // one address has one back-off, whoever claims to be there
+    let at_once = dials.paused_ms.keys().filter(|peer_id| together.contains(peer_id)).count();
+    assert!(at_once > 0 && at_once < FORGED, "{at_once} dials to one address where nobody is");
+    assert!(dials.paused_ms.keys().all(|peer_id| !foreign.contains(peer_id)), "dialled in another network");
+    assert!(!dials.paused_ms.contains_key(&identity.peer_id), "dialled under our own name");
+    for event in fortress.node.history() {
+        match &**event {
+            // libp2p takes our own address for none
+            NodeEvent::DialFailed { reason, .. } => {
+                assert!(["refused", "wrong_peer_id", "no_transport"].contains(reason), "{event:?}");
+            }
+            NodeEvent::NodeHeartbeat { queued, dialing, .. } => {
+                assert!(*queued <= 3 * FORGED, "{event:?}");
+                assert!(*dialing <= Limits::for_target(TARGET).max_pending_outbound, "{event:?}");
+            }
+            NodeEvent::PeerBanned { .. } => panic!("nobody did anything: {event:?}"),
+            _ => {}
+        }
+    }
+    fortress.welcomes_a_newcomer().await?;
+    fortress.held();
+    Ok(())
+}
+
+/// So many dials in vain may look as if it were us who are cut off, and the first answer as if that were over.
+#[tokio::test]
+async fn many_records_of_nobody_are_not_dialled_again_for_one_that_answers() -> Result<()> {
+    let chain = ChainConfig { slot_duration: Duration::from_secs(1), ..network(127) };
+    let mut fortress = Fortress::start_with(Options::new(&chain)).await?;
+    let forger = Forger::new(&fortress)?;
+    let dials = Dials::watch(&mut fortress.node);
+    let mut dead = BTreeSet::new();
+    for _ in 0..2 * FORGED {
+        dead.insert(forger.lie(fixed_ports().tcp_port, forger.fork)?);
+    }
+    let all = |history: &[Arc<NodeEvent>]| dead.is_subset(&dials.of(history).ended);
+    fortress.node.until("every dead record to be tried", all).await?;
+    let mut alive = BTreeSet::new();
+    for _ in 0..FORGED {
+        alive.insert(forger.lie(forger.honest, forger.fork)?);
+    }
+    let all = |history: &[Arc<NodeEvent>]| alive.is_subset(&dials.of(history).ended);
+    fortress.node.until("every other one to be tried", all).await?;
+    fortress.slots(3).await?;
+    dials.of(fortress.node.history()).kept_to_their_pauses();
+    fortress.held();
+    Ok(())
+}
+
+/// Writes records that are not true.
+struct Forger {
+    directory: MemoryDirectory,
+    content: EnrContent,
+    fork: EnrForkId,
+    /// The TCP port of an honest peer.
+    honest: u16,
+    /// The TCP port of the node.
+    node: u16,
+}
+
+impl Forger {
+    fn new(fortress: &Fortress) -> Result<Self> {
+        let honest = fortress.honest.last().context("there are honest peers")?;
+        let record = honest.handle.snapshot().enr.context("it has a record")?;
+        let content = EnrContent::of(&record).context("its record has a fork")?;
+        let port = |node: &TestNode| match node.multiaddr("/tcp/")? {
+            KnownPeer::Multiaddr { address, .. } => wire::port(&address),
+            KnownPeer::Enr(_) => bail!("a multiaddr was asked for"),
+        };
+        let (honest, node) = (port(honest)?, port(&fortress.node)?);
+        Ok(Self { directory: fortress.directory.clone(), fork: content.eth2, content, honest, node })
+    }
+
+    /// A new identity's record, to be found, of a place where it is not.
+    fn lie(&self, tcp_port: u16, fork: EnrForkId) -> Result<PeerId> {
+        let liar = Identity::generate();
+        self.directory.insert(self.sign(&liar, tcp_port, fork)?);
+        Ok(liar.peer_id)
+    }
+
+    fn sign(&self, identity: &Identity, tcp_port: u16, fork: EnrForkId) -> Result<Enr> {
+        let ip4 = Some(Endpoint { ip: Ipv4Addr::LOCALHOST, udp: None, tcp: Some(tcp_port), quic: None });
+        Ok(build_enr(&identity.enr_key, None, &EnrContent { eth2: fork, ip4, ..self.content.clone() })?)
+    }
+}
+
+/// Forged records of each kind.
+const FORGED: usize = 20;
+
+/// What was dialled from some moment on.
+#[derive(Debug, Default)]
+struct Dials {
+    /// Whoever was dialled in vain.
+    ended: BTreeSet<PeerId>,
+    /// For how long each must have been left alone between its dials, all pauses together.
+    paused_ms: BTreeMap<PeerId, u64>,
+    elapsed_ms: u64,
+}
+
+/// A moment in the history of a node.
+struct Watch {
+    events: usize,
+    since: Instant,
+}
+
+impl Dials {
+    fn watch(node: &mut TestNode) -> Watch {
+        Watch { events: node.history().len(), since: Instant::now() }
+    }
+
+    fn kept_to_their_pauses(&self) {
+        let Self { paused_ms, elapsed_ms, .. } = self;
+        let early: Vec<_> = paused_ms.iter().filter(|(_, paused_ms)| *paused_ms > elapsed_ms).collect();
+        assert!(early.is_empty(), "within {elapsed_ms} ms and inside their back-offs were dialled {early:?}");
+    }
+}
+
+impl Watch {
+    fn of(&self, history: &[Arc<NodeEvent>]) -> Dials {
+        let mut dials = Dials { elapsed_ms: milliseconds(self.since.elapsed()), ..Dials::default() };
+        let (mut under_way, mut pauses) = (BTreeSet::new(), BTreeMap::new());
+        for event in &history[self.events..] {
+            match &**event {
+                NodeEvent::DialStarted { peer_id, .. } => {
+                    assert!(under_way.insert(*peer_id), "{peer_id} is dialled twice at once");
+                    *dials.paused_ms.entry(*peer_id).or_default() += pauses.remove(peer_id).unwrap_or_default();
+                }
+                NodeEvent::DialFailed { peer_id, retry_in_ms, .. } => {
+                    under_way.remove(peer_id);
+                    dials.ended.insert(*peer_id);
+                    pauses.insert(*peer_id, *retry_in_ms);
+                }
+                NodeEvent::PeerConnected { peer_id, direction: Direction::Outbound, .. } => {
+                    under_way.remove(peer_id);
+                }
+                _ => {}
+            }
+        }
+        dials
+    }
 }
