@@ -516,14 +516,18 @@ impl Eth2Node {
         if self.manager.table().get(&peer_id).is_none_or(|record| record.connection != connection_id) {
             if self.attempted.values().any(|other| *other == peer_id) {
                 let now = Instant::now();
-                // what came too late for its attempt
-                self.early_goodbyes.retain(|_, (_, at)| now.duration_since(*at) < EARLY_GOODBYE_LIFE);
+                self.forget_early_goodbyes(now);
                 self.early_goodbyes.insert(connection_id, (goodbye, now));
             }
             return;
         }
         let ending = Ending { reason: "goodbye_received", goodbye: Some(goodbye), cause: goodbye.into() };
         self.end_session(connection_id, ending, None);
+    }
+
+    /// Forgets what came too late for its attempt.
+    fn forget_early_goodbyes(&mut self, now: Instant) {
+        self.early_goodbyes.retain(|_, (_, at)| now.duration_since(*at) < EARLY_GOODBYE_LIFE);
     }
 
     fn on_status(&mut self, peer_id: PeerId, status: StatusMessage) {
@@ -625,8 +629,11 @@ impl Eth2Node {
             table_size: self.discovery.table_size(),
             fork_digest: chain.fork.fork_digest,
         });
+        self.forget_early_goodbyes(now);
+        let heard = self.hearing.len() + self.early_goodbyes.len();
+        let held = tell::Held { sessions: self.sessions.len(), attempts: self.attempted.len(), heard };
         let refusals = std::mem::take(&mut self.refusals);
-        self.emit(tell::peers_summarized(slot, &census, self.manager.table(), &refusals));
+        self.emit(tell::peers_summarized(slot, &census, self.manager.table(), &refusals, &held));
     }
 
     /// Our record, our Status and what we ask of peers have changed with the fork.
