@@ -84,6 +84,12 @@ impl Hostile {
         Self::speaking(methods::protocol_ids().collect()).await
     }
 
+    /// Speaks every protocol over the memory of the process: the cheapest of peers.
+    pub(crate) async fn in_memory() -> Result<Self> {
+        let transports = TransportConfig { tcp: false, memory: true, ..over_tcp() };
+        Self::start_as(Keypair::generate_secp256k1(), methods::protocol_ids().collect(), &transports).await
+    }
+
     /// Speaks these protocols alone.
     pub(crate) async fn speaking(protocols: Vec<StreamProtocol>) -> Result<Self> {
         Self::start_as(Keypair::generate_secp256k1(), protocols, &over_tcp()).await
@@ -231,6 +237,14 @@ impl Hostile {
             Ok(answer)
         };
         timeout(PATIENCE, exchange).await.context("no answer to a request")?
+    }
+
+    /// Says goodbye over a connection; the node hangs up.
+    pub(crate) async fn say_goodbye(&self, connection: &RawConnection, reason: GoodbyeReason) -> Result<()> {
+        let RawConnection { opener, peer_id, .. } = connection;
+        let (timeouts, events) = (RpcTimeouts::default(), Events::default());
+        call::<methods::Goodbye>(opener, *peer_id, &reason, &timeouts, &events).await?;
+        Ok(())
     }
 
     /// Closes a connection.

@@ -217,6 +217,11 @@ impl TestNode {
         &self.history
     }
 
+    /// Forgets everything that has happened so far, for what lasts long.
+    pub(crate) fn forget(&mut self) {
+        self.history.clear();
+    }
+
     /// How often something has happened so far.
     pub(crate) fn count(&mut self, is_it: impl Fn(&NodeEvent) -> bool) -> usize {
         self.history().iter().filter(|event| is_it(event)).count()
