@@ -23,12 +23,13 @@ use beacond::types::{
 };
 use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::wire::{self, Relay};
-use crate::support::{Find, Hostile, Options, Script, TestNode, fixed_ports, network};
+use crate::support::{Find, Hostile, Options, PATIENCE, Script, TestNode, Testnet, fixed_ports, network};
 
 /// Peers that the node wants: at most 12 in all, 8 of which may have dialled it, and at least 2 of its own choice.
 const TARGET: usize = 8;
@@ -607,6 +608,53 @@ impl Forger {
         let ip4 = Some(Endpoint { ip: Ipv4Addr::LOCALHOST, udp: None, tcp: Some(tcp_port), quic: None });
         Ok(build_enr(&identity.enr_key, None, &EnrContent { eth2: fork, ip4, ..self.content.clone() })?)
     }
+}
+
+/// `garbage.rs` has single datagrams; loopback has no packet filter, as all of it is one machine, so that every packet of
+/// these is looked at and those of the latter kind are answered with a challenge.
+#[tokio::test]
+async fn a_flood_of_datagrams_hinders_no_newcomer_and_bars_nobody() -> Result<()> {
+    let chain = ChainConfig { slot_duration: Duration::from_secs(1), ..network(128) };
+    let mut net = Testnet::discovering(&chain, 2, TARGET).await?;
+    net.until("both to meet", |nodes| nodes.iter().all(|node| node.peers().len() == 1)).await?;
+    let record = net.nodes[0].handle.snapshot().enr.context("it has a record")?;
+    let (node_id, target) = (record.node_id(), (Ipv4Addr::LOCALHOST, record.udp4().context("it has a port")?));
+    let prober = UdpSocket::bind("127.0.0.1:0").await?;
+    prober.send_to(&wire::of_nobody(&node_id), target).await?;
+    let mut challenge = [0; 1280];
+    let length = timeout(PATIENCE, prober.recv(&mut challenge)).await.context("no challenge")??;
+    assert_eq!(length, wire::WHOAREYOU_BYTES);
+
+    let mut flood = JoinSet::new();
+    flood.extend_with(AT_ONCE, || async move {
+        let socket = UdpSocket::bind("127.0.0.1:0").await?;
+        let mut tick = interval(Duration::from_millis(10));
+        loop {
+            let garbage: Vec<u8> = std::iter::repeat_with(rand::random).take(rand::random_range(0..1_280)).collect();
+            socket.send_to(&garbage, target).await?;
+            socket.send_to(&wire::of_nobody(&node_id), target).await?;
+            tick.tick().await;
+        }
+    });
+    let garbage = |event: &NodeEvent| matches!(event, NodeEvent::DiscoveryGarbage { datagrams } if *datagrams > 0);
+    net.nodes[0].wait("discovery.garbage", garbage).await?;
+    let (boot_nodes, find) = (vec![net.nodes[0].enr()], Find::Discv5);
+    net.nodes.push(TestNode::start(Options { boot_nodes, find, target: TARGET, ..Options::new(&chain) }).await?);
+    net.until("all to know each other", |nodes| nodes.iter().all(|node| node.peers().len() == 2)).await?;
+    net.nodes[0].wait("a slot", |event| matches!(event, NodeEvent::NodeHeartbeat { .. })).await?;
+    for event in net.nodes[0].history() {
+        match &**event {
+            NodeEvent::NodeHeartbeat { table_size, .. } => {
+                assert!(*table_size <= 2, "nobody is in the table: {event:?}")
+            }
+            NodeEvent::PeerPenalized { .. } | NodeEvent::PeerBanned { .. } | NodeEvent::PeerDisconnected { .. } => {
+                panic!("nobody did anything: {event:?}");
+            }
+            _ => {}
+        }
+    }
+    assert!(flood.try_join_next().is_none(), "the flood has ended");
+    Ok(())
 }
 
 /// Forged records of each kind.

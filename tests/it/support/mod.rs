@@ -11,4 +11,4 @@ pub(crate) use beacond::node::Find;
 pub(crate) use besieged::{Besieged, Refusal};
 pub(crate) use fixture::Fixture;
 pub(crate) use hostile::{Hostile, Script};
-pub(crate) use testnet::{Options, TestNode, Testnet, fixed_ports, freed, network};
+pub(crate) use testnet::{Options, PATIENCE, TestNode, Testnet, fixed_ports, freed, network};

@@ -2,8 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use aes::Aes128;
 use anyhow::{Context, Result, ensure};
-use beacond::types::{KnownPeer, Multiaddr};
+use beacond::types::{KnownPeer, Multiaddr, NodeId};
+use ctr::Ctr128BE;
+use ctr::cipher::{KeyIvInit, StreamCipher};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::core::upgrade::OutboundConnectionUpgrade;
 use libp2p::identity::Keypair;
@@ -78,6 +81,22 @@ pub(crate) async fn secure(node: &KnownPeer) -> Result<noise::Output<Compat<TcpS
     let noise = noise::Config::new(&Keypair::generate_secp256k1())?;
     Ok(timeout(PATIENCE, noise.upgrade_outbound(stream, "/noise")).await??.1)
 }
+
+/// What a discv5 node sends to one that it has no session with: a message that nobody can read. The answer is a challenge,
+/// of [`WHOAREYOU_BYTES`].
+///
+/// [discv5 v5.1, packet encoding](https://github.com/ethereum/devp2p/blob/master/discv5/discv5-wire.md#packet-encoding)
+pub(crate) fn of_nobody(to: &NodeId) -> Vec<u8> {
+    let (iv, nonce, from): ([u8; 16], [u8; 12], [u8; 32]) = (rand::random(), rand::random(), rand::random());
+    let (version, flag, auth_size) = (1_u16.to_be_bytes(), [0], 32_u16.to_be_bytes());
+    let mut header = [&b"discv5"[..], &version, &flag, &nonce, &auth_size, &from].concat();
+    let key: [u8; 16] = std::array::from_fn(|at| to.raw()[at]);
+    Ctr128BE::<Aes128>::new(&key.into(), &iv.into()).apply_keystream(&mut header);
+    [&iv[..], &header, &rand::random::<[u8; 32]>(), &rand::random::<[u8; 12]>()].concat()
+}
+
+/// Masking, header and the number of the sender's record.
+pub(crate) const WHOAREYOU_BYTES: usize = 63;
 
 /// Sends bytes and waits until the node hangs up.
 pub(crate) async fn provoke<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> Result<()> {
