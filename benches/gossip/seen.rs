@@ -144,7 +144,7 @@ fn switch(gossip: RouterSettings) -> Result<(Switch, SwitchEnds, PeerId)> {
         transport,
         muxers,
         protocols: Vec::new(),
-        limits: SwitchLimits { pending_inbound: 2, pending_outbound: 2, established: 2 },
+        limits: SwitchLimits { pending_inbound: 2, pending_outbound: 2, established_inbound: 2, established: 2 },
         metrics: None,
         gossip,
     });

@@ -109,7 +109,7 @@ impl Sender {
             transport,
             muxers,
             protocols: methods::protocol_ids().collect(),
-            limits: SwitchLimits { pending_inbound: 1, pending_outbound: 1, established: 1 },
+            limits: SwitchLimits { pending_inbound: 1, pending_outbound: 1, established_inbound: 1, established: 1 },
             metrics: None,
             gossip: RouterSettings::default(),
         });

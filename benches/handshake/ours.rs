@@ -192,7 +192,7 @@ pub(crate) async fn ask_status(way: Way, listener: &Listener) -> Result<Asked> {
         transport,
         muxers,
         protocols: methods::protocol_ids().collect(),
-        limits: SwitchLimits { pending_inbound: 1, pending_outbound: 1, established: 1 },
+        limits: SwitchLimits { pending_inbound: 1, pending_outbound: 1, established_inbound: 1, established: 1 },
         metrics: None,
         gossip: RouterSettings::default(),
     });

@@ -363,6 +363,14 @@ catalogue! {
         queued: usize,
         /// Peers banned by their id.
         banned: usize,
+        /// Peers that are remembered for having failed, left, or done something that counts against them.
+        remembered: usize,
+        /// Connections of ready peers, second ones included.
+        sessions: usize,
+        /// Attempts under way, of either direction.
+        attempts: usize,
+        /// Connections of which something that was said is kept for their handshakes.
+        heard: usize,
         /// Subnets and columns that we want and nobody covers.
         bare: u64,
         /// Subnets and columns that fewer cover than are enough, the bare ones included.

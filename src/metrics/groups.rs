@@ -70,6 +70,9 @@ metric_group! {
         opened: Counts["direction", "transport", "muxer"],
         /// Inbound connections that died before they were secured and multiplexed.
         failed: Counts["reason", "fault"],
+        /// What is held of connections: `session` (of a ready peer), `attempt`, `heard` (what was said before the handshakes
+        /// are over); once a slot.
+        held: Levels["state"],
     }
 }
 
@@ -104,7 +107,8 @@ metric_group! {
         penalized: Counts["deed", "standing"],
         /// Bans that began, of a peer or of a network.
         bans: Counts["target"],
-        /// Peers that are not ready: `connecting`, `connected` (they dialled us and shake hands), `banned`; once a slot.
+        /// Peers that are not ready: `connecting`, `connected` (they dialled us and shake hands), `banned`, `remembered`
+        /// (for what failed or for what they did); once a slot.
         others: Levels["state"],
         /// Subnets and columns that are wanted and that nobody covers (`bare`), or too few (`thin`); once a slot.
         need: Levels["degree"],

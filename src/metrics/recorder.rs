@@ -150,9 +150,24 @@ impl Observer for Recorder {
             NodeEvent::PeerBanned { peer_id, .. } => {
                 self.peer.bans.inc([if peer_id.is_some() { "peer" } else { "network" }]);
             }
-            NodeEvent::PeersSummarized { connecting, connected, banned, bare, thin, .. } => {
-                for (state, count) in [("connecting", connecting), ("connected", connected), ("banned", banned)] {
+            NodeEvent::PeersSummarized {
+                connecting,
+                connected,
+                banned,
+                remembered,
+                sessions,
+                attempts,
+                heard,
+                bare,
+                thin,
+                ..
+            } => {
+                let others = [("connecting", connecting), ("connected", connected), ("banned", banned)];
+                for (state, count) in others.into_iter().chain([("remembered", remembered)]) {
                     self.peer.others.set(*count, [state]);
+                }
+                for (state, count) in [("session", sessions), ("attempt", attempts), ("heard", heard)] {
+                    self.connection.held.set(*count, [state]);
                 }
                 for (degree, count) in [("bare", bare), ("thin", thin)] {
                     self.peer.need.set(usize::try_from(*count).unwrap_or(usize::MAX), [degree]);

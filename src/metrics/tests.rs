@@ -146,6 +146,10 @@ fn every_event() -> Vec<NodeEvent> {
             connected: 1,
             queued: 20,
             banned: 5,
+            remembered: 30,
+            sessions: 7,
+            attempts: 3,
+            heard: 1,
             bare: 1,
             thin: 6,
             clients: text(),
@@ -373,6 +377,9 @@ fn folds_each_event_into_its_families() {
     let connection = [
         r#"beacond_connection_opened_total{direction="outbound",transport="tcp",muxer="yamux"} 1"#,
         r#"beacond_connection_failed_total{reason="noise",fault="transient"} 1"#,
+        r#"beacond_connection_held{state="attempt"} 3"#,
+        r#"beacond_connection_held{state="heard"} 1"#,
+        r#"beacond_connection_held{state="session"} 7"#,
     ];
     assert_eq!(samples(&scrape, "beacond_connection_"), connection);
     let rpc = [

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::actions::{column_bits, cover_of_plan};
 use super::connection::Handshaker;
 use super::discovery_loop::{DiscoveryLoop, Recent};
-use super::eth2_node::Eth2Node;
+use super::eth2_node::{Eth2Node, TURNED_AWAY};
 use super::handle::{COMMANDS, NodeHandle, NodeSnapshot};
 use super::hearing::Hearing;
 use super::local::LocalChain;
@@ -310,6 +310,7 @@ impl Eth2NodeBuilder {
             attempted: Default::default(),
             inbound_groups: Default::default(),
             errands: JoinSet::new(),
+            turned_away: JoinSet::new(),
             postponed: VecDeque::new(),
             switch_events,
             reports,
@@ -502,12 +503,18 @@ fn manager_config(limits: Limits, slot_duration: Duration) -> ManagerConfig {
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The swarm's limits lie a little outside the table's, which alone knows who is vouched for.
+///
+/// Peers that are refused hold their connection while they are told so; of those who come beyond all of that, none is
+/// let in before others have gone. As many places as there are for ready peers are left to our own dials.
 fn switch_limits(limits: &Limits) -> SwitchLimits {
     let whole = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let ready = limits.max_total.saturating_add(limits.reserved_needed);
+    let inbound = ready.saturating_add(limits.max_pending_inbound).saturating_add(TURNED_AWAY);
     SwitchLimits {
         pending_inbound: whole(limits.max_pending_inbound),
         pending_outbound: whole(limits.max_pending_outbound),
-        established: whole(limits.max_total.saturating_mul(2).saturating_add(limits.max_pending_inbound)),
+        established_inbound: whole(inbound),
+        established: whole(inbound.saturating_add(ready)),
     }
 }
 

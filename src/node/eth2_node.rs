@@ -49,6 +49,12 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// One host then holds an eighth of the places for the deadline of a handshake.
 const INBOUND_PER_GROUP: usize = 8;
 
+/// Refused peers that are told so at once; whoever comes beyond that is hung up on without a word.
+///
+/// Each holds its connection for up to a second: without a bound, those who are refused would take the room of those who
+/// are not.
+pub(super) const TURNED_AWAY: usize = 16;
+
 /// From hanging up until a peer counts as gone although its connection has not closed.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -92,6 +98,8 @@ pub struct Eth2Node {
     /// From where the attempts of peers come, unless from a private network.
     pub(super) inbound_groups: HashMap<task::Id, IpGroup>,
     pub(super) errands: JoinSet<Option<Errand>>,
+    /// Goodbyes to peers for whom there is no place, at most [`TURNED_AWAY`].
+    pub(super) turned_away: JoinSet<()>,
     pub(super) postponed: VecDeque<Upkeep<ConnectionId>>,
     pub(super) switch_events: mpsc::Receiver<SwitchEvent>,
     pub(super) reports: mpsc::Receiver<PeerReport>,
@@ -194,6 +202,7 @@ impl Eth2Node {
                 Some(done) = self.outbound.join_next_with_id() => self.on_attempt(done),
                 Some(done) = self.inbound.join_next_with_id() => self.on_attempt(done),
                 Some(done) = self.errands.join_next() => self.on_errand(done),
+                Some(_) = self.turned_away.join_next() => {}
                 Some(event) = self.switch_events.recv() => self.on_switch_event(event),
                 Some(command) = self.commands.recv() => self.on_command(command),
                 Some((peer_id, conduct)) = self.conduct.recv() => self.on_conduct(peer_id, conduct),
@@ -261,8 +270,9 @@ impl Eth2Node {
     /// Refuses a connection for want of a place, or because its peer is banned.
     fn turn_away(&mut self, raw: RawConnection, exceeded: Exceeded) {
         *self.refusals.entry(exceeded.as_str()).or_default() += 1;
-        let goodbye = Some(exceeded.goodbye());
-        self.hang_up(raw.peer_id, raw.connection_id, raw.opener.clone(), goodbye);
+        let goodbye = Some(exceeded.goodbye()).filter(|_| self.turned_away.len() < TURNED_AWAY);
+        let farewell = self.farewell(raw.peer_id, raw.connection_id, raw.opener.clone(), goodbye);
+        self.turned_away.spawn(farewell);
         let error = match exceeded {
             Exceeded::Banned => "banned for a while for what it did".to_owned(),
             _ => "no place for another peer (see --target-peers)".to_owned(),
@@ -509,14 +519,18 @@ impl Eth2Node {
         if self.manager.table().get(&peer_id).is_none_or(|record| record.connection != connection_id) {
             if self.attempted.values().any(|other| *other == peer_id) {
                 let now = Instant::now();
-                // what came too late for its attempt
-                self.early_goodbyes.retain(|_, (_, at)| now.duration_since(*at) < EARLY_GOODBYE_LIFE);
+                self.forget_early_goodbyes(now);
                 self.early_goodbyes.insert(connection_id, (goodbye, now));
             }
             return;
         }
         let ending = Ending { reason: "goodbye_received", goodbye: Some(goodbye), cause: goodbye.into() };
         self.end_session(connection_id, ending, None);
+    }
+
+    /// Forgets what came too late for its attempt.
+    fn forget_early_goodbyes(&mut self, now: Instant) {
+        self.early_goodbyes.retain(|_, (_, at)| now.duration_since(*at) < EARLY_GOODBYE_LIFE);
     }
 
     fn on_status(&mut self, peer_id: PeerId, status: StatusMessage) {
@@ -626,8 +640,11 @@ impl Eth2Node {
             table_size: self.discovery.table_size(),
             fork_digest: chain.fork.fork_digest,
         });
+        self.forget_early_goodbyes(now);
+        let heard = self.hearing.len() + self.early_goodbyes.len();
+        let held = tell::Held { sessions: self.sessions.len(), attempts: self.attempted.len(), heard };
         let refusals = std::mem::take(&mut self.refusals);
-        self.emit(tell::peers_summarized(slot, &census, self.manager.table(), &refusals));
+        self.emit(tell::peers_summarized(slot, &census, self.manager.table(), &refusals, &held));
     }
 
     /// Our record, our Status and what we ask of peers have changed with the fork.
@@ -702,11 +719,23 @@ impl Eth2Node {
         opener: StreamOpener,
         goodbye: Option<GoodbyeReason>,
     ) {
-        let Handshaker { switch, events, .. } = self.handshaker.clone();
+        let farewell = self.farewell(peer_id, connection_id, opener, goodbye);
         self.errands.spawn(async move {
-            close(&opener, peer_id, connection_id, goodbye, &switch, &events).await;
+            farewell.await;
             None
         });
+    }
+
+    /// Closes a connection, after a goodbye if there is one.
+    fn farewell(
+        &self,
+        peer_id: PeerId,
+        connection_id: ConnectionId,
+        opener: StreamOpener,
+        goodbye: Option<GoodbyeReason>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let Handshaker { switch, events, .. } = self.handshaker.clone();
+        async move { close(&opener, peer_id, connection_id, goodbye, &switch, &events).await }
     }
 
     async fn say_farewell(mut self) -> Farewell {
@@ -714,6 +743,7 @@ impl Eth2Node {
         self.handshaker.stopping.cancel();
         // upkeep is of no use any more
         self.errands = JoinSet::new();
+        self.turned_away = JoinSet::new();
         let goodbyes = self.manager.table().counts().total();
         for (connection_id, session) in std::mem::take(&mut self.sessions) {
             if let Removal::Gone(record) = self.manager.remove(&session.peer_id, connection_id) {

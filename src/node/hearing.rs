@@ -50,6 +50,11 @@ impl Hearing {
         self.early.push_back((connection_id, heard));
     }
 
+    /// Connections of which something is kept.
+    pub(super) fn len(&self) -> usize {
+        self.attempts.len() + self.early.len()
+    }
+
     /// The handshakes of a connection are over, or it is gone: those that still run hear no more.
     pub(super) fn end(&mut self, connection_id: ConnectionId) {
         self.attempts.remove(&connection_id);

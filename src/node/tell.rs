@@ -207,12 +207,21 @@ pub(super) fn suspect(verdict: &Verdict, state: &'static str, peers: usize) -> N
     NodeEvent::NetworkSuspect { state, cause: verdict.cause.as_str(), duration_ms, peers }
 }
 
+/// What the node holds of connections.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) sessions: usize,
+    pub(super) attempts: usize,
+    pub(super) heard: usize,
+}
+
 /// Where peers stand, with what came to nothing since the last summary.
 pub(super) fn peers_summarized(
     slot: Slot,
     census: &Census,
     table: &Peers<ConnectionId>,
     refusals: &BTreeMap<&'static str, usize>,
+    held: &Held,
 ) -> NodeEvent {
     let (mut clients, mut transports) = (BTreeMap::new(), BTreeMap::new());
     for record in table.iter() {
@@ -227,6 +236,10 @@ pub(super) fn peers_summarized(
         connected: census.connected,
         queued: census.queued,
         banned: census.banned,
+        remembered: census.remembered,
+        sessions: held.sessions,
+        attempts: held.attempts,
+        heard: held.heard,
         bare: census.bare.into(),
         thin: census.thin.into(),
         clients: counted(&clients),

@@ -51,7 +51,7 @@ fn stranger(tasks: &TaskGroup) -> anyhow::Result<Stranger> {
     let keypair = Keypair::generate_secp256k1();
     let peer_id = keypair.public().to_peer_id();
     let (transport, muxers) = transport::build(&keypair, &tcp())?;
-    let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established: 8 };
+    let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established_inbound: 8, established: 8 };
     let gossip = RouterSettings::default();
     let settings = SwitchSettings { keypair, transport, muxers, protocols: Vec::new(), limits, metrics: None, gossip };
     let (switch, ends) = Switch::new(settings);

@@ -398,6 +398,12 @@ impl DialQueue {
         self.entries.is_empty()
     }
 
+    /// Peers whose back-offs are remembered, over or not.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.peers.len()
+    }
+
     /// Notes what happened to a peer and returns how long it is left alone; zero unless it failed.
     pub fn on_outcome(&mut self, peer_id: PeerId, outcome: Outcome, now: Instant, rng: &mut impl Rng) -> Duration {
         match outcome {

@@ -466,6 +466,7 @@ impl<C: Copy + Eq> PeerManager<C> {
             connected: self.shaking.len(),
             queued: self.queue.queued(now),
             banned: self.scores.bans().count(),
+            remembered: self.queue.remembered().max(self.scores.len()),
             bare: self.need.bare.count(),
             thin: self.need.thin.count(),
         }

@@ -14,7 +14,7 @@ use crate::types::PeerId;
 /// What points at ourselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Suspicion {
-    /// [`UNANSWERED_DIALS`] in a row were not answered, and nobody else gave a sign of life meanwhile.
+    /// [`UNANSWERED_DIALS`] in a row were not answered, and nobody else gave a sign of life for [`QUIET`].
     DialsUnanswered,
     /// A third of the peers was lost within [`LOSS_WINDOW`], without a goodbye.
     PeersLost,
@@ -49,7 +49,9 @@ pub enum SuspectChange {
 /// What was seen lately, and the verdict on it. Bounded: about 30 KB at worst.
 #[derive(Debug, Default)]
 pub struct Suspect {
+    /// Since the last sign of life.
     unanswered: VecDeque<Instant>,
+    last_alive: Option<Instant>,
     lost: VecDeque<Instant>,
     faulty: BTreeMap<PeerId, Instant>,
     /// When the wall clock was last looked at, and what it said in milliseconds.
@@ -96,6 +98,7 @@ impl Suspect {
     /// Notes that somebody said something to us: an answered dial, even a refused handshake, a ping, a goodbye.
     pub fn on_alive(&mut self, now: Instant) {
         self.unanswered.clear();
+        self.last_alive = Some(now);
         if self.verdict.is_some_and(|verdict| verdict.cause.ends_with_life() && verdict.noticed < now) {
             self.end(now);
         }
@@ -103,8 +106,9 @@ impl Suspect {
 
     /// Notes a dial that nobody answered.
     pub fn on_unanswered(&mut self, now: Instant) {
-        push_recent(&mut self.unanswered, now, DIAL_WINDOW, UNANSWERED_DIALS);
-        if self.unanswered.len() >= UNANSWERED_DIALS {
+        push_recent(&mut self.unanswered, now, DIAL_WINDOW, MOST_REMEMBERED);
+        let quiet = self.last_alive.is_none_or(|at| now.saturating_duration_since(at) >= QUIET);
+        if quiet && self.unanswered.len() >= UNANSWERED_DIALS {
             let since = self.unanswered.front().copied().unwrap_or(now);
             self.begin(Suspicion::DialsUnanswered, since, now);
         }
@@ -203,6 +207,10 @@ fn push_recent(instants: &mut VecDeque<Instant>, now: Instant, window: Duration,
 /// With two of three dials failing as a rule, so many in a row are one chance in 3,300.
 pub const UNANSWERED_DIALS: usize = 20;
 
+/// Longer than a ready peer is silent: while one is there, dials in vain are those of whoever makes up records, and each
+/// answer would have all of them dialled again.
+const QUIET: Duration = Duration::from_secs(30);
+
 /// Dials that failed so long ago say nothing of now.
 const DIAL_WINDOW: Duration = Duration::from_secs(120);
 
@@ -224,7 +232,7 @@ const CLOCK_JUMP_MS: u64 = 10_000;
 /// Five slots without a look at the clock.
 pub const STALL: Duration = Duration::from_secs(60);
 
-/// More losses or faulty peers than a table holds are not counted.
+/// More losses, faulty peers or dials than a table holds are not counted.
 const MOST_REMEMBERED: usize = 512;
 
 #[cfg(test)]
@@ -240,6 +248,21 @@ mod tests {
                 SuspectChange::Ended(verdict) => (false, verdict.cause),
             })
             .collect()
+    }
+
+    #[test]
+    fn dials_in_vain_are_our_trouble_only_when_nobody_else_is_heard() {
+        let start = Instant::now();
+        let mut suspect = Suspect::default();
+        let dial = |suspect: &mut Suspect, at| (0..25).for_each(|_| suspect.on_unanswered(start + seconds(at)));
+        for at in (0..600).step_by(15) {
+            suspect.on_alive(start + seconds(at));
+            dial(&mut suspect, at + 14);
+        }
+        assert_eq!(suspect.verdict(), None);
+        dial(&mut suspect, 585 + 30);
+        // what failed since that last sign of life
+        assert_eq!(suspect.verdict().unwrap().since, start + seconds(599));
     }
 
     #[test]

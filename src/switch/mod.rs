@@ -78,6 +78,8 @@ pub struct SwitchLimits {
     pub pending_inbound: u32,
     /// Dials that are under way.
     pub pending_outbound: u32,
+    /// Established connections that peers made; less than all of them, so that our own dials find room.
+    pub established_inbound: u32,
     /// Established connections of both directions.
     pub established: u32,
 }
@@ -208,6 +210,7 @@ impl Switch {
         let limits = connection_limits::ConnectionLimits::default()
             .with_max_pending_incoming(Some(limits.pending_inbound))
             .with_max_pending_outgoing(Some(limits.pending_outbound))
+            .with_max_established_incoming(Some(limits.established_inbound))
             .with_max_established(Some(limits.established))
             // two for the moment in which both sides dialled at once; the node keeps one
             .with_max_established_per_peer(Some(2));

@@ -40,7 +40,7 @@ async fn start((config, listen): (TransportConfig, &str)) -> anyhow::Result<Node
     let keypair = Keypair::generate_secp256k1();
     let peer_id = keypair.public().to_peer_id();
     let (transport, muxers) = transport::build(&keypair, &config)?;
-    let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established: 8 };
+    let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established_inbound: 8, established: 8 };
     let gossip = RouterSettings::default();
     let settings = SwitchSettings { keypair, transport, muxers, protocols: vec![ECHO], limits, metrics: None, gossip };
     let (mut switch, ends) = Switch::new(settings);
@@ -173,7 +173,7 @@ async fn both_families_share_a_port() -> anyhow::Result<()> {
     }
     let keypair = Keypair::generate_secp256k1();
     let (transport, muxers) = transport::build(&keypair, &tcp(&[Muxer::Yamux]).0)?;
-    let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established: 8 };
+    let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established_inbound: 8, established: 8 };
     let gossip = RouterSettings::default();
     let settings = SwitchSettings { keypair, transport, muxers, protocols: vec![ECHO], limits, metrics: None, gossip };
     let (mut switch, _ends) = Switch::new(settings);

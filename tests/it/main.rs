@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod attack;
+mod churn;
 mod discovery;
 mod fixtures;
 mod forks;

@@ -70,6 +70,8 @@ pub struct Census {
     pub queued: usize,
     /// Peers banned by id.
     pub banned: usize,
+    /// Peers that are remembered for what failed or for what they did: those of the larger of the two bounded tables.
+    pub remembered: usize,
     /// Subnets and columns that are wanted and that nobody covers.
     pub bare: u32,
     /// Those that fewer cover than are enough, the bare ones included.

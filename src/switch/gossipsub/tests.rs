@@ -48,7 +48,7 @@ impl Node {
         let peer_id = keypair.public().to_peer_id();
         let config = TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux] };
         let (transport, muxers) = transport::build(&keypair, &config)?;
-        let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established: 8 };
+        let limits = SwitchLimits { pending_inbound: 8, pending_outbound: 8, established_inbound: 8, established: 8 };
         let gossip = RouterSettings { digests: vec![(DIGEST, false)], relay, ..RouterSettings::default() };
         let protocols = Vec::new();
         let settings = SwitchSettings { keypair, transport, muxers, protocols, limits, metrics: None, gossip };

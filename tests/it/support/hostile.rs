@@ -51,6 +51,11 @@ impl Script {
         Self { status, ..self }
     }
 
+    /// The same with other metadata.
+    pub(crate) fn with_metadata(self, metadata: MetaData) -> Self {
+        Self { metadata, ..self }
+    }
+
     /// The same, but these bytes as the whole answer to one method.
     pub(crate) fn answering(self, method: &'static str, bytes: Vec<u8>) -> Self {
         Self { raw: Some((method, bytes)), ..self }
@@ -79,26 +84,33 @@ impl Hostile {
         Self::speaking(methods::protocol_ids().collect()).await
     }
 
+    /// Speaks every protocol over the memory of the process: the cheapest of peers.
+    pub(crate) async fn in_memory() -> Result<Self> {
+        let transports = TransportConfig { tcp: false, memory: true, ..over_tcp() };
+        Self::start_as(Keypair::generate_secp256k1(), methods::protocol_ids().collect(), &transports).await
+    }
+
     /// Speaks these protocols alone.
     pub(crate) async fn speaking(protocols: Vec<StreamProtocol>) -> Result<Self> {
-        Self::start_as(Keypair::generate_secp256k1(), protocols).await
+        Self::start_as(Keypair::generate_secp256k1(), protocols, &over_tcp()).await
     }
 
     /// The same peer, started again while this one has not ended.
     pub(crate) async fn again(&self) -> Result<Self> {
-        Self::start_as(self.keypair.clone(), methods::protocol_ids().collect()).await
+        Self::start_as(self.keypair.clone(), methods::protocol_ids().collect(), &over_tcp()).await
     }
 
-    async fn start_as(keypair: Keypair, protocols: Vec<StreamProtocol>) -> Result<Self> {
+    async fn start_as(keypair: Keypair, protocols: Vec<StreamProtocol>, transports: &TransportConfig) -> Result<Self> {
         let peer_id = keypair.public().to_peer_id();
-        let transports = TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux] };
-        let (transport, muxers) = transport::build(&keypair, &transports)?;
-        let limits = SwitchLimits { pending_inbound: 64, pending_outbound: 64, established: 64 };
+        let (transport, muxers) = transport::build(&keypair, transports)?;
+        let limits =
+            SwitchLimits { pending_inbound: 64, pending_outbound: 64, established_inbound: 64, established: 64 };
         let gossip = RouterSettings::default();
         let settings =
             SwitchSettings { keypair: keypair.clone(), transport, muxers, protocols, limits, metrics: None, gossip };
         let (mut switch, ends) = Switch::new(settings);
-        let address = switch.listen("/ip4/127.0.0.1/tcp/0".parse()?, "--port").await?;
+        let listen = if transports.memory { "/memory/0" } else { "/ip4/127.0.0.1/tcp/0" };
+        let address = switch.listen(listen.parse()?, "--port").await?;
         let tasks = TaskGroup::new();
         tasks.spawn("hostile", switch.run(tasks.token().clone()));
         Ok(Self { peer_id, address, keypair, ends, tasks })
@@ -150,30 +162,52 @@ impl Hostile {
 
     /// Answers by the script until the node says goodbye or hangs up; the goodbye, if there was one.
     pub(crate) async fn play(&mut self, script: &Script) -> Result<Option<GoodbyeReason>> {
-        let played = async {
-            loop {
-                tokio::select! {
-                    biased;
-                    stream = self.ends.inbound_streams.recv() => {
-                        let InboundStream { protocol, mut stream, .. } = stream.context("the switch runs")?;
-                        let mut request = Vec::new();
-                        stream.read_to_end(&mut request).await?;
-                        if protocol.as_ref().contains("goodbye") {
-                            let reason = read_message(&mut &request[..], SizeBounds::exactly(8)).await?;
-                            return Ok(Some(GoodbyeReason(u64::from_le_bytes(reason.as_slice().try_into()?))));
-                        }
-                        stream.write_all(&script.answer(protocol.as_ref())).await?;
-                        stream.close().await?;
+        timeout(PATIENCE, self.stay(script)).await.context("the node neither hangs up nor says goodbye")?
+    }
+
+    /// As [`Self::play`], for as long as the node likes.
+    pub(crate) async fn stay(&mut self, script: &Script) -> Result<Option<GoodbyeReason>> {
+        loop {
+            tokio::select! {
+                biased;
+                stream = self.ends.inbound_streams.recv() => {
+                    let InboundStream { protocol, mut stream, .. } = stream.context("the switch runs")?;
+                    let mut request = Vec::new();
+                    stream.read_to_end(&mut request).await?;
+                    if protocol.as_ref().contains("goodbye") {
+                        let reason = read_message(&mut &request[..], SizeBounds::exactly(8)).await?;
+                        return Ok(Some(GoodbyeReason(u64::from_le_bytes(reason.as_slice().try_into()?))));
                     }
-                    event = self.ends.events.recv() => {
-                        if let SwitchEvent::Closed { .. } = event.context("the switch runs")? {
-                            return Ok(None);
-                        }
+                    stream.write_all(&script.answer(protocol.as_ref())).await?;
+                    stream.close().await?;
+                }
+                event = self.ends.events.recv() => {
+                    if let SwitchEvent::Closed { .. } = event.context("the switch runs")? {
+                        return Ok(None);
                     }
                 }
             }
+        }
+    }
+
+    /// Waits until the node hangs up, and says nothing meanwhile, not even to a goodbye.
+    pub(crate) async fn ignore(&mut self) -> Result<()> {
+        let closed = async {
+            while !matches!(self.ends.events.recv().await.context("the switch runs")?, SwitchEvent::Closed { .. }) {}
+            Ok(())
         };
-        timeout(PATIENCE, played).await.context("the node neither hangs up nor says goodbye")?
+        timeout(PATIENCE, closed).await.context("the node does not hang up")?
+    }
+
+    /// Dials a node and says what an honest dialler says: the node has only to ask, and [`Self::stay`] to answer.
+    ///
+    /// # Errors
+    /// Any, when the node hangs up meanwhile.
+    pub(crate) async fn knock(&self, node: &KnownPeer, script: &Script) -> Result<RawConnection> {
+        let connection = self.dial(node).await?;
+        self.ask_status(&connection, script).await?;
+        self.ping(&connection).await?;
+        Ok(connection)
     }
 
     /// Asks over a connection for Status, in the newest version.
@@ -211,10 +245,22 @@ impl Hostile {
         timeout(PATIENCE, exchange).await.context("no answer to a request")?
     }
 
+    /// Says goodbye over a connection; the node hangs up.
+    pub(crate) async fn say_goodbye(&self, connection: &RawConnection, reason: GoodbyeReason) -> Result<()> {
+        let RawConnection { opener, peer_id, .. } = connection;
+        let (timeouts, events) = (RpcTimeouts::default(), Events::default());
+        call::<methods::Goodbye>(opener, *peer_id, &reason, &timeouts, &events).await?;
+        Ok(())
+    }
+
     /// Closes a connection.
     pub(crate) async fn hang_up(&self, connection: &RawConnection) {
         self.ends.handle.disconnect(connection.connection_id).await;
     }
+}
+
+fn over_tcp() -> TransportConfig {
+    TransportConfig { tcp: true, quic: false, memory: false, muxers: vec![Muxer::Yamux] }
 }
 
 impl Drop for Hostile {

@@ -13,4 +13,4 @@ pub(crate) use besieged::{Besieged, Refusal};
 pub(crate) use eavesdropper::subscriptions;
 pub(crate) use fixture::Fixture;
 pub(crate) use hostile::{Hostile, Script};
-pub(crate) use testnet::{Options, TestNode, Testnet, fixed_ports, freed, network};
+pub(crate) use testnet::{Options, PATIENCE, TestNode, Testnet, fixed_ports, freed, network};

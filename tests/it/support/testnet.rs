@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) transports: TransportConfig,
     pub(crate) boot_nodes: Vec<KnownPeer>,
     pub(crate) known_peers: Vec<KnownPeer>,
+    /// Trusted by their ids alone.
+    pub(crate) trusted: Vec<PeerId>,
     pub(crate) target: usize,
     pub(crate) gossip: GossipConfig,
     /// Another time than the system's.
@@ -60,6 +62,7 @@ impl Options {
             },
             boot_nodes: Vec::new(),
             known_peers: Vec::new(),
+            trusted: Vec::new(),
             target: 20,
             gossip: GossipConfig::default(),
             clock: None,
@@ -129,7 +132,8 @@ impl TestNode {
             advertise: Advertise::default(),
             enr_auto_update: false,
         };
-        let peers = PeersConfig { target: options.target, known_peers: options.known_peers, ..PeersConfig::default() };
+        let Options { target, known_peers, trusted, .. } = options;
+        let peers = PeersConfig { target, known_peers, trusted, ..PeersConfig::default() };
         let listen = ListenConfig { v4: Some(options.on), v6: None };
         let builder =
             Eth2NodeBuilder::new(options.identity, options.chain, listen, options.transports, discovery, peers)
@@ -209,7 +213,13 @@ impl TestNode {
         while let Some(Some(event)) = self.events.next().now_or_never() {
             self.history.push(event);
         }
+        assert_eq!(self.events.dropped(), 0, "events were lost: the test looks too seldom");
         &self.history
+    }
+
+    /// Forgets everything that has happened so far, for what lasts long.
+    pub(crate) fn forget(&mut self) {
+        self.history.clear();
     }
 
     /// How often something has happened so far.
