@@ -65,6 +65,7 @@
 //! | 0 | [`types`], [`time`], [`fault`] | values; the clock; what an error means |
 //! | 1 | [`events`] | the typed catalogue of everything that happens, and its bus |
 //! | 1 | [`tasks`] | named, tracked, cancellable tasks |
+//! | 1 | [`kzg`] | proofs of blobs and columns, against the ceremony's setup |
 //! | 1 | [`config`], [`logging`] | options in, one checked value out; log lines for people and machines |
 //! | 2 | [`chain`] | networks, fork schedule, digests, the chain clock, Status derived and checked |
 //! | 2 | [`peers`] | who is dialled, kept, left, banned, and why: pure values that take `now` |
@@ -127,6 +128,7 @@ pub mod events;
 pub mod fault;
 pub mod gossip;
 pub mod handshake;
+pub mod kzg;
 pub mod logging;
 pub mod metrics;
 pub mod nat;
