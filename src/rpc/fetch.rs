@@ -45,13 +45,21 @@ struct Shared {
     events: Events,
     /// By the method's name; as many as there are methods at most.
     turns: Mutex<HashMap<&'static str, Arc<Semaphore>>>,
+    /// Held by each request.
+    load: Arc<()>,
 }
 
 impl Asker {
     /// Asks over one connection, on a network of these forks.
     #[must_use]
     pub fn new(peer_id: PeerId, opener: StreamOpener, schedule: Arc<ForkSchedule>, events: Events) -> Self {
-        let shared = Shared { schedule, timeouts: RpcTimeouts::default(), events, turns: Mutex::default() };
+        let shared = Shared {
+            schedule,
+            timeouts: RpcTimeouts::default(),
+            events,
+            turns: Mutex::default(),
+            load: Arc::default(),
+        };
         Self { peer_id, opener, shared: Arc::new(shared) }
     }
 
@@ -59,6 +67,12 @@ impl Asker {
     #[must_use]
     pub const fn peer_id(&self) -> PeerId {
         self.peer_id
+    }
+
+    /// How many requests are on their way or wait for their turn.
+    #[must_use]
+    pub fn load(&self) -> usize {
+        Arc::strong_count(&self.shared.load) - 1
     }
 
     /// Sends a request once it is its turn, and hands back its answer.
@@ -69,6 +83,7 @@ impl Asker {
     /// Cancel safe: the stream is reset.
     pub async fn fetch<M: Checked>(&self, request: &M::Request) -> Result<Fetch<M>, CallError> {
         let Self { peer_id, opener, shared } = self;
+        let load = shared.load.clone();
         let turn = self.turn(M::NAME).await;
         let mut receipt = Receipt {
             peer_id: *peer_id,
@@ -87,7 +102,7 @@ impl Asker {
         receipt.method = protocol.label;
         let asked = exchange::<M, _>(stream.stream, protocol, request, &shared.timeouts).await;
         let reader = asked.map_err(|source| receipt.note(failed(source)))?;
-        Ok(Fetch { reader, check: Some(M::check(request, &shared.schedule)), receipt, _turn: turn })
+        Ok(Fetch { reader, check: Some(M::check(request, &shared.schedule)), receipt, _turn: (turn, load) })
     }
 
     async fn turn(&self, method: &'static str) -> OwnedSemaphorePermit {
@@ -106,7 +121,7 @@ pub struct Fetch<M: Checked> {
     /// Away while it checks; gone for good once the answer is over.
     check: Option<M::Check>,
     receipt: Receipt,
-    _turn: OwnedSemaphorePermit,
+    _turn: (OwnedSemaphorePermit, Arc<()>),
 }
 
 impl<M: Checked> Fetch<M> {

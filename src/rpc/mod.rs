@@ -22,7 +22,7 @@ mod snappy;
 #[cfg(test)]
 mod testing;
 
-pub use answers::{AnswerCheck, Checked, Misanswer};
+pub use answers::{AnswerCheck, Checked, Misanswer, Need};
 pub use call::{CallError, call};
 pub use client::{ResponseReader, RpcTimeouts, exchange, request_one};
 pub use error::{ErrorCode, Phase, RpcError};

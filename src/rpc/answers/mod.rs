@@ -9,6 +9,7 @@ mod blocks;
 mod columns;
 mod light_client;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -44,6 +45,26 @@ pub trait Checked: Method<Response = Vec<u8>> {
 
     /// The check of the answer to one request, on a network of these forks.
     fn check(request: &Self::Request, schedule: &Arc<ForkSchedule>) -> Self::Check;
+
+    /// What a peer must have to answer; nothing in particular where there is no telling.
+    fn need(_request: &Self::Request) -> Need {
+        Need::default()
+    }
+}
+
+/// What a peer must have to answer a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Need {
+    /// Blocks from this slot on.
+    pub since: Option<Slot>,
+    /// At least one of these columns; any peer will do where there are none.
+    pub columns: BTreeSet<u64>,
+}
+
+impl Need {
+    fn since(slot: Slot) -> Self {
+        Self { since: Some(slot), columns: BTreeSet::new() }
+    }
 }
 
 /// What is wrong with a chunk that can be read.
@@ -128,7 +149,7 @@ fn require(holds: bool, otherwise: Misanswer) -> Result<(), RpcError> {
 }
 
 macro_rules! checked {
-    ($($method:ident => $check:ty, |$request:ident, $contexts:ident| $make:expr;)+) => {
+    ($($method:ident => $check:ty, |$request:ident, $contexts:ident| $make:expr $(, $need:expr)?;)+) => {
         $(impl Checked for methods::$method {
             type Check = $check;
 
@@ -136,16 +157,23 @@ macro_rules! checked {
                 let $contexts = Contexts(schedule.clone());
                 $make
             }
+
+            $(fn need($request: &Self::Request) -> Need {
+                $need
+            })?
         })+
     };
 }
 
 checked! {
-    BeaconBlocksByRange => BlockCheck, |request, contexts| BlockCheck::by_range(contexts, request);
+    BeaconBlocksByRange => BlockCheck, |request, contexts| BlockCheck::by_range(contexts, request),
+        Need::since(request.start_slot);
     BeaconBlocksByRoot => BlockCheck, |request, contexts| BlockCheck::by_root(contexts, request);
     BeaconBlocksByHead => BlockCheck, |request, contexts| BlockCheck::by_head(contexts, request);
-    DataColumnSidecarsByRange => ColumnCheck, |request, contexts| ColumnCheck::by_range(contexts, request);
-    DataColumnSidecarsByRoot => ColumnCheck, |request, contexts| ColumnCheck::by_root(contexts, request);
+    DataColumnSidecarsByRange => ColumnCheck, |request, contexts| ColumnCheck::by_range(contexts, request),
+        Need { columns: request.columns.iter().copied().collect(), ..Need::since(request.start_slot) };
+    DataColumnSidecarsByRoot => ColumnCheck, |request, contexts| ColumnCheck::by_root(contexts, request),
+        Need { since: None, columns: request.iter().flat_map(|block| block.columns.iter().copied()).collect() };
     LightClientBootstrap => LightClientCheck, |request, contexts| LightClientCheck::bootstrap(contexts, *request);
     LightClientUpdatesByRange => LightClientCheck, |request, contexts| LightClientCheck::updates(contexts, request);
     LightClientFinalityUpdate => LightClientCheck, |_request, contexts| LightClientCheck::finality(contexts);
