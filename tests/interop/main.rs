@@ -17,6 +17,8 @@
 //! - `BEACOND_GOSSIP_SLOTS` is for how many slots of 4 s gossip of the chain is followed, 8 by default. From 65 on, four nodes
 //!   score us as nodes of an old chain do, and what each relay policy comes to is printed; 450 slots, 33 minutes, are the
 //!   long form.
+//! - `BEACOND_REQUEST_SLOTS` is how old the chain is when it is asked for blocks, 12 slots by default; from 160 on it is
+//!   asked for everything, 12 minutes.
 //! - Whole binary, peers installed: two to four minutes on two cores.
 
 mod beacond;
@@ -28,6 +30,7 @@ mod gossip_core;
 mod libp2p;
 mod lodestar_chain;
 mod lodestar_core;
+mod lodestar_requests;
 mod network;
 mod npm;
 mod peer_score;
