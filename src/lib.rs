@@ -110,7 +110,8 @@
 //! | to add | write | and one line in |
 //! |---|---|---|
 //! | a handshake | `handshake/steps/x.rs`: `impl HandshakeStep` | `HandshakeRegistry::eth2` (order is meaning) |
-//! | a method | `rpc/methods/x.rs`: `impl Method` | `rpc::methods::ALL` |
+//! | a method that is asked | `rpc/methods/x.rs`: `impl Method`; its check in `rpc::answers` | |
+//! | a method that is served | the same: `impl ServedMethod` | `rpc::methods::ALL` |
 //! | a topic | `gossip/topics/x.rs`: its row and its `check`; its kind in `types::TopicKind` | `gossip::topics::ALL` |
 //! | a fork | its row in `chain/forks.rs`, its variant in `types::ForkName` | |
 //! | an event | its entry in `events/catalogue.rs`, and the arm that the compiler asks for in `metrics` | |

@@ -69,7 +69,7 @@ impl Classify for RequestError {
     }
 }
 
-/// Asks the loop for a peer; see [`Eth2Node::asker`].
+/// Asks the loop for a peer; see [`Eth2Node::on_ask`].
 #[derive(Debug)]
 pub(super) struct AskerQuery {
     pub(super) whom: Whom,
