@@ -65,6 +65,7 @@
 //! | 0 | [`types`], [`time`], [`fault`] | values; the clock; what an error means |
 //! | 1 | [`events`] | the typed catalogue of everything that happens, and its bus |
 //! | 1 | [`tasks`] | named, tracked, cancellable tasks |
+//! | 1 | [`kzg`] | proofs of blobs and columns, against the ceremony's setup |
 //! | 1 | [`config`], [`logging`] | options in, one checked value out; log lines for people and machines |
 //! | 2 | [`chain`] | networks, fork schedule, digests, the chain clock, Status derived and checked |
 //! | 2 | [`peers`] | who is dialled, kept, left, banned, and why: pure values that take `now` |
@@ -109,7 +110,8 @@
 //! | to add | write | and one line in |
 //! |---|---|---|
 //! | a handshake | `handshake/steps/x.rs`: `impl HandshakeStep` | `HandshakeRegistry::eth2` (order is meaning) |
-//! | a method | `rpc/methods/x.rs`: `impl Method` | `rpc::methods::ALL` |
+//! | a method that is asked | `rpc/methods/x.rs`: `impl Method`; its check in `rpc::answers` | |
+//! | a method that is served | the same: `impl ServedMethod` | `rpc::methods::ALL` |
 //! | a topic | `gossip/topics/x.rs`: its row and its `check`; its kind in `types::TopicKind` | `gossip::topics::ALL` |
 //! | a fork | its row in `chain/forks.rs`, its variant in `types::ForkName` | |
 //! | an event | its entry in `events/catalogue.rs`, and the arm that the compiler asks for in `metrics` | |
@@ -127,6 +129,7 @@ pub mod events;
 pub mod fault;
 pub mod gossip;
 pub mod handshake;
+pub mod kzg;
 pub mod logging;
 pub mod metrics;
 pub mod nat;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use beacond::cli::{self, Failure, Request};
+use beacond::config::LogConfig;
 use beacond::{logging, tasks};
 
 fn main() -> ExitCode {
@@ -19,12 +20,24 @@ fn main() -> ExitCode {
 }
 
 fn execute() -> Result<(), Failure> {
-    let Request::Run { config, warnings } = cli::parse(std::env::args_os())? else {
-        return Ok(());
-    };
-    let _log = logging::init(&config.log).map_err(Failure::start)?;
+    match cli::parse(std::env::args_os())? {
+        Request::Run { config, warnings } => {
+            let log = config.log.clone();
+            logged(&log, cli::start(*config, &warnings))
+        }
+        Request::Ask(question) => {
+            let log = question.log().clone();
+            logged(&log, cli::ask(*question))
+        }
+        Request::Done => Ok(()),
+    }
+}
+
+/// Runs what needs a log and a runtime.
+fn logged(log: &LogConfig, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let _log = logging::init(log).map_err(Failure::start)?;
     let runtime = tasks::runtime().context("cannot start the runtime").map_err(Failure::start)?;
-    let ended = runtime.block_on(cli::start(*config, &warnings));
+    let ended = runtime.block_on(work);
     // what still runs on threads for blocking work was given up by the shutdown, or is cut short by a second signal
     runtime.shutdown_background();
     ended

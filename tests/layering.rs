@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A module imports lower ranks, itself and its children.
-const RANKS: [(&str, u8); 24] = [
+const RANKS: [(&str, u8); 25] = [
     ("main", 9),
     ("cli", 9),
     ("api", 8),
@@ -29,6 +29,7 @@ const RANKS: [(&str, u8); 24] = [
     ("store", 2),
     ("events", 1),
     ("tasks", 1),
+    ("kzg", 1),
     ("config", 1),
     ("logging", 1),
     ("types", 0),

@@ -8,6 +8,7 @@ mod exit;
 mod fork_digest;
 mod layers;
 mod print;
+mod request;
 mod run;
 mod signals;
 
@@ -18,6 +19,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{ConfigWarning, ValidConfig};
 pub use exit::Failure;
+pub use request::{Question, ask};
 pub use run::start;
 
 /// A stand-alone network node of the Ethereum beacon chain
@@ -35,6 +37,7 @@ enum Command {
     #[command(subcommand, arg_required_else_help = false)]
     Enr(enr::EnrCommand),
     ForkDigest(fork_digest::ForkDigestArgs),
+    Request(Box<request::RequestArgs>),
     /// Print the version
     #[command(after_help = "Example:\n  beacond version")]
     Version,
@@ -51,6 +54,8 @@ pub enum Request {
         /// What to tell the operator once there is a log.
         warnings: Vec<ConfigWarning>,
     },
+    /// Ask a peer.
+    Ask(Box<Question>),
     /// Nothing: the answer is printed.
     Done,
 }
@@ -76,6 +81,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
         }
         Command::Enr(command) => enr::execute(&command).map(|()| Request::Done),
         Command::ForkDigest(args) => fork_digest::execute(&args).map(|()| Request::Done),
+        Command::Request(args) => request::read(*args).map(|question| Request::Ask(Box::new(question))),
         Command::Version => print::text(concat!("beacond ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| Request::Done),
     }
 }

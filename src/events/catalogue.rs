@@ -458,6 +458,10 @@ catalogue! {
         method: &'static str,
         /// `ok`, or what went wrong, `snake_case`.
         result: &'static str,
+        /// Chunks of the answer.
+        chunks: usize,
+        /// SSZ of them all.
+        ssz_bytes: usize,
         /// From opening the stream to the last byte.
         duration_ms: f64,
     }

@@ -23,7 +23,6 @@ mod docket;
 mod handle;
 mod headers;
 mod judge;
-mod kzg;
 mod pool;
 mod publish;
 mod seen;

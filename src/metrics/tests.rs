@@ -190,7 +190,14 @@ fn every_event() -> Vec<NodeEvent> {
         },
         NodeEvent::RpcReportDropped { peer_id, kind: "ping" },
         NodeEvent::RpcServed { peer_id, method: "ping/1", duration_ms: 0.5 },
-        NodeEvent::RpcRequestFinished { peer_id, method: "metadata/3", result: "ok", duration_ms: 1.5 },
+        NodeEvent::RpcRequestFinished {
+            peer_id,
+            method: "metadata/3",
+            result: "ok",
+            chunks: 1,
+            ssz_bytes: 25,
+            duration_ms: 1.5,
+        },
         NodeEvent::GossipTopicsChanged {
             joined: 12,
             left: 0,

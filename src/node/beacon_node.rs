@@ -19,7 +19,7 @@ use super::tell;
 use super::whereabouts::Whereabouts;
 use crate::chain::{ChainConfig, ChainConfigError, NetworkName, UnknownNetwork};
 use crate::config::{ConfigWarning, NetworkSource, ValidConfig};
-use crate::events::{Events, NodeEvent};
+use crate::events::{Events, NodeEvent, Subscription};
 use crate::metrics::{self, BindError, Metrics};
 use crate::store::{DataDir, Identity, PeerBook, StoreError};
 use crate::tasks::TaskGroup;
@@ -240,6 +240,12 @@ impl ConnectedNode {
     #[must_use]
     pub const fn handle(&self) -> &NodeHandle {
         &self.handle
+    }
+
+    /// Everything that happens from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        self.events.subscribe()
     }
 
     /// Runs until `stop` yields a reason or a critical task ends, then shuts down within the grace time: goodbyes

@@ -33,7 +33,7 @@ use crate::peers::{
     Admission, BootstrapFailure, Candidate, Cause, Cover, Exceeded, IpGroup, Misbehaviour, Outcome, PeerManager,
     Removal, Source, Upkeep, UpkeepAction,
 };
-use crate::rpc::Origin;
+use crate::rpc::{Asker, Origin};
 use crate::store::{PeerBook, sequence};
 use crate::switch::{ConnectionId, DialFailure, RawConnection, StreamOpener, SwitchEvent};
 use crate::tasks::TaskGroup;
@@ -132,8 +132,15 @@ pub struct Eth2Node {
 pub(super) struct Session {
     pub(super) peer_id: PeerId,
     pub(super) opener: StreamOpener,
+    pub(super) asker: Asker,
     /// Why it ends, once that is known.
     ending: Option<Ending>,
+}
+
+impl Session {
+    pub(super) const fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
 }
 
 /// Why a session ends.
@@ -387,7 +394,7 @@ impl Eth2Node {
             }
             Admission::Spare(settlement) => {
                 self.end_needless_attempt(peer_id, direction);
-                self.sessions.insert(raw.connection_id, Session { peer_id, opener: raw.opener, ending: None });
+                self.sessions.insert(raw.connection_id, self.session(peer_id, raw.opener));
                 return self.settle_soon(peer_id, settlement);
             }
             Admission::Replaced(settlement) => self.settle_soon(peer_id, settlement),
@@ -400,7 +407,7 @@ impl Eth2Node {
         if let Some(seq_number) = state.transcript.ping_seq {
             self.manager.on_ping(&peer_id, seq_number, now);
         }
-        self.sessions.insert(raw.connection_id, Session { peer_id, opener: raw.opener, ending: None });
+        self.sessions.insert(raw.connection_id, self.session(peer_id, raw.opener));
         self.emit(completed);
         if self.manager.is_bootstrap(&peer_id) && self.manager.on_bootstrap_success() {
             let duration_ms = milliseconds(self.started.elapsed());
@@ -561,9 +568,17 @@ impl Eth2Node {
         }
     }
 
+    fn session(&self, peer_id: PeerId, opener: StreamOpener) -> Session {
+        let Handshaker { local, events, .. } = &self.handshaker;
+        let asker = Asker::new(peer_id, opener.clone(), local.schedule(), events.clone());
+        Session { peer_id, opener, asker, ending: None }
+    }
+
     fn on_command(&mut self, command: NodeCommand) {
         match command {
             NodeCommand::AddKnownPeer(peer) => self.add_known_peer(peer, Source::KnownPeer),
+            NodeCommand::Ask(query) => self.on_ask(query),
+            NodeCommand::Fault(peer_id, fault) => self.on_answer_fault(peer_id, fault),
         }
     }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+use super::request::AskerQuery;
+use crate::fault::Fault;
 use crate::gossip::{Gossip, Plan};
 use crate::types::{Direction, Enr, KnownPeer, Multiaddr, PeerId};
 
@@ -15,6 +17,10 @@ pub(super) const COMMANDS: usize = 128;
 pub(super) enum NodeCommand {
     /// Dial a peer, and keep dialling it.
     AddKnownPeer(KnownPeer),
+    /// Find somebody to ask.
+    Ask(AskerQuery),
+    /// A peer answered wrongly.
+    Fault(PeerId, Fault),
 }
 
 /// The node as it was a moment ago; **newest wins**.

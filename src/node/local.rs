@@ -39,6 +39,12 @@ impl LocalChain {
     pub fn fork(&self) -> Arc<ForkState> {
         self.schedule.state_at(self.clock.epoch())
     }
+
+    /// The forks of the network.
+    #[must_use]
+    pub fn schedule(&self) -> Arc<ForkSchedule> {
+        self.schedule.clone()
+    }
 }
 
 impl LocalView for LocalChain {

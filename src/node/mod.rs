@@ -18,6 +18,7 @@ mod local;
 mod places;
 mod remember;
 mod report;
+mod request;
 mod second;
 mod tell;
 mod whereabouts;
@@ -31,6 +32,7 @@ pub use connection::{
 pub use eth2_node::{Eth2Node, Farewell};
 pub use handle::{NodeHandle, NodeSnapshot, NodeStopped};
 pub use local::LocalChain;
+pub use request::{Answer, RequestError, Whom};
 
 #[cfg(test)]
 mod tests;

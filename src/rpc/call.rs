@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::client::{RpcTimeouts, request_one};
 use super::error::RpcError;
-use super::method::{Method, negotiated, protocols};
+use super::method::{Method, Protocol, negotiated, protocols};
 use crate::events::{Events, NodeEvent};
 use crate::fault::{Classify, Fault};
 use crate::switch::{OpenStreamError, StreamOpener};
@@ -82,11 +82,14 @@ pub async fn call<M: Method>(
     events: &Events,
 ) -> Result<M::Response, CallError> {
     let started = Instant::now();
-    let (label, outcome) = ask::<M>(opener, request, timeouts).await;
+    let (protocol, outcome) = ask::<M>(opener, request, timeouts).await;
     events.emit(NodeEvent::RpcRequestFinished {
         peer_id,
-        method: label,
+        method: protocol.map_or(M::NAME, |protocol| protocol.label),
         result: outcome.as_ref().map_or_else(Classify::reason, |_| "ok"),
+        chunks: usize::from(outcome.is_ok()),
+        // answers of one chunk are of one size
+        ssz_bytes: protocol.filter(|_| outcome.is_ok()).map_or(0, |protocol| protocol.response.max()),
         duration_ms: fine_milliseconds(started.elapsed()),
     });
     outcome
@@ -96,14 +99,14 @@ async fn ask<M: Method>(
     opener: &StreamOpener,
     request: &M::Request,
     timeouts: &RpcTimeouts,
-) -> (&'static str, Result<M::Response, CallError>) {
+) -> (Option<&'static Protocol>, Result<M::Response, CallError>) {
     let stream = match opener.open(protocols::<M>()).await {
         Ok(stream) => stream,
-        Err(source) => return (M::NAME, Err(CallError::Open { method: M::NAME, source })),
+        Err(source) => return (None, Err(CallError::Open { method: M::NAME, source })),
     };
     let Some(protocol) = negotiated::<M>(stream.protocol.as_ref()) else {
-        return (M::NAME, Err(CallError::Exchange { method: M::NAME, source: RpcError::Unsupported }));
+        return (None, Err(CallError::Exchange { method: M::NAME, source: RpcError::Unsupported }));
     };
     let answer = request_one::<M, _>(stream.stream, protocol, request, timeouts).await;
-    (protocol.label, answer.map_err(|source| CallError::Exchange { method: protocol.label, source }))
+    (Some(protocol), answer.map_err(|source| CallError::Exchange { method: protocol.label, source }))
 }

@@ -9,6 +9,7 @@ use crate::fault::{Classify, Fault, Severity};
 use crate::switch::was_refused;
 use crate::types::ForkDigest;
 
+use super::answers::Misanswer;
 use super::snappy::SnappyError;
 
 /// Why an exchange did not work out.
@@ -60,6 +61,9 @@ pub enum RpcError {
         /// The most that the request allows.
         limit: usize,
     },
+    /// A chunk that can be read, and is not what was asked for.
+    #[error(transparent)]
+    Misanswer(#[from] Misanswer),
     /// The peer answered with an error.
     #[error("peer answered {code}: {message}")]
     Responded {
@@ -95,6 +99,7 @@ impl Classify for RpcError {
             | Self::Ssz(_)
             | Self::WrongContext(_)
             | Self::TooManyChunks { .. } => Fault::Violation(Severity::Medium),
+            Self::Misanswer(misanswer) => misanswer.fault(),
             Self::Responded { code, .. } => code.fault(),
         }
     }
@@ -114,6 +119,7 @@ impl Classify for RpcError {
             Self::Ssz(_) => "bad_ssz",
             Self::WrongContext(_) => "wrong_context",
             Self::TooManyChunks { .. } => "too_many_chunks",
+            Self::Misanswer(misanswer) => misanswer.reason(),
             Self::Responded { code, .. } => code.as_str(),
         }
     }

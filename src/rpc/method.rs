@@ -36,23 +36,91 @@ pub struct Protocol {
 /// Builds a [`Protocol`] without context bytes; `request: none` for methods without a body.
 macro_rules! protocol {
     ($name:literal, $version:literal, request: none, response: $response:expr) => {
-        $crate::rpc::method::protocol!(@ $name, $version, None, $response)
+        $crate::rpc::method::protocol!(@ $name, $version, None, $response, false)
     };
     ($name:literal, $version:literal, request: $request:expr, response: $response:expr) => {
-        $crate::rpc::method::protocol!(@ $name, $version, Some($request), $response)
+        $crate::rpc::method::protocol!(@ $name, $version, Some($request), $response, false)
     };
-    (@ $name:literal, $version:literal, $request:expr, $response:expr) => {
+    (@ $name:literal, $version:literal, $request:expr, $response:expr, $context:expr) => {
         $crate::rpc::method::Protocol {
             id: concat!("/eth2/beacon_chain/req/", $name, "/", $version, "/ssz_snappy"),
             label: concat!($name, "/", $version),
             version: $version,
             request: $request,
             response: $response,
-            context: false,
+            context: $context,
         }
     };
 }
 pub(super) use protocol;
+
+/// Implements [`Method`] for one whose chunks carry a context that alone tells their type: they are handed on as SSZ, and
+/// [`super::answers`] reads them. `most` are the chunks that may answer a request.
+macro_rules! forked {
+    ($method:ty, $name:literal / $version:literal, request: none, response: $response:expr) => {
+        impl $crate::rpc::method::Method for $method {
+            const NAME: &'static str = $name;
+            const PROTOCOLS: &'static [$crate::rpc::method::Protocol] =
+                &[$crate::rpc::method::protocol!(@ $name, $version, None, $response, true)];
+            type Request = ();
+            type Response = Vec<u8>;
+
+            fn encode_request((): &(), _protocol: &$crate::rpc::method::Protocol) -> Vec<u8> {
+                Vec::new()
+            }
+
+            fn decode_request(
+                _ssz: &[u8],
+                _protocol: &$crate::rpc::method::Protocol,
+            ) -> Result<(), $crate::rpc::RpcError> {
+                Ok(())
+            }
+
+            $crate::rpc::method::forked!(@ chunks);
+        }
+    };
+    ($method:ty, $name:literal / $version:literal, request: $request:ty [$bounds:expr], response: $response:expr, most: $most:expr) => {
+        impl $crate::rpc::method::Method for $method {
+            const NAME: &'static str = $name;
+            const PROTOCOLS: &'static [$crate::rpc::method::Protocol] =
+                &[$crate::rpc::method::protocol!(@ $name, $version, Some($bounds), $response, true)];
+            type Request = $request;
+            type Response = Vec<u8>;
+
+            fn encode_request(request: &$request, _protocol: &$crate::rpc::method::Protocol) -> Vec<u8> {
+                $crate::rpc::method::encode_ssz(request)
+            }
+
+            fn decode_request(
+                ssz: &[u8],
+                _protocol: &$crate::rpc::method::Protocol,
+            ) -> Result<$request, $crate::rpc::RpcError> {
+                $crate::rpc::method::decode_ssz(ssz)
+            }
+
+            fn max_chunks(request: &$request, _protocol: &$crate::rpc::method::Protocol) -> usize {
+                let most: fn(&$request) -> usize = $most;
+                most(request)
+            }
+
+            $crate::rpc::method::forked!(@ chunks);
+        }
+    };
+    (@ chunks) => {
+        fn encode_response(response: &Vec<u8>, _protocol: &$crate::rpc::method::Protocol) -> Vec<u8> {
+            response.clone()
+        }
+
+        fn decode_response(
+            ssz: &[u8],
+            _context: Option<$crate::types::ForkDigest>,
+            _protocol: &$crate::rpc::method::Protocol,
+        ) -> Result<Vec<u8>, $crate::rpc::RpcError> {
+            Ok(ssz.to_vec())
+        }
+    };
+}
+pub(super) use forked;
 
 /// One chunk of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,8 +149,6 @@ pub trait Method: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// Every version spoken, newest first: the order in which they are offered.
     const PROTOCOLS: &'static [Protocol];
-    /// How many requests one peer may make, all versions together.
-    const QUOTA: Quota;
     /// What is asked.
     type Request: fmt::Debug + Send + Sync;
     /// What one chunk of the answer holds.
@@ -114,6 +180,12 @@ pub trait Method: Sized + Send + Sync + 'static {
     fn max_chunks(_request: &Self::Request, _protocol: &Protocol) -> usize {
         1
     }
+}
+
+/// A method that peers may ask us by.
+pub trait ServedMethod: Method {
+    /// How many requests one peer may make, all versions together.
+    const QUOTA: Quota;
 
     /// Answers a peer; must not block.
     fn serve<'a>(handler: &'a dyn RpcHandler, origin: Origin, request: Self::Request) -> Answer<'a, Self::Response>;
@@ -167,12 +239,12 @@ type AnswerFn = for<'a> fn(&'a dyn RpcHandler, Origin, &[u8], &'static Protocol)
 impl MethodEntry {
     /// The entry of a method.
     #[must_use]
-    pub const fn of<M: Method>() -> Self {
+    pub const fn of<M: ServedMethod>() -> Self {
         Self { name: M::NAME, protocols: M::PROTOCOLS, quota: M::QUOTA, answer: answer_raw::<M> }
     }
 }
 
-fn answer_raw<'a, M: Method>(
+fn answer_raw<'a, M: ServedMethod>(
     handler: &'a dyn RpcHandler,
     origin: Origin,
     ssz: &[u8],

@@ -7,10 +7,12 @@
 //!
 //! A method is one file under `methods/` and one line in [`methods::ALL`].
 
+pub mod answers;
 mod call;
 pub mod client;
 pub mod codec;
 pub mod error;
+mod fetch;
 pub mod method;
 pub mod methods;
 pub mod quota;
@@ -20,9 +22,11 @@ mod snappy;
 #[cfg(test)]
 mod testing;
 
+pub use answers::{AnswerCheck, Checked, Misanswer, Need};
 pub use call::{CallError, call};
 pub use client::{ResponseReader, RpcTimeouts, exchange, request_one};
 pub use error::{ErrorCode, Phase, RpcError};
+pub use fetch::{Asker, Fetch};
 pub use method::{Chunk, Method, Protocol};
 pub use serve::{Origin, RpcHandler, ServeTimeouts, serve_stream};
 pub use server::{Inbound, RpcLimits, RpcServer};

@@ -11,7 +11,7 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
 use crate::rpc::codec::SizeBounds;
 use crate::rpc::error::{ErrorCode, RpcError};
-use crate::rpc::method::{Answer, Chunk, Method, Protocol, Refusal, decode_ssz, encode_ssz};
+use crate::rpc::method::{Answer, Chunk, Method, Protocol, Refusal, ServedMethod, decode_ssz, encode_ssz};
 use crate::rpc::quota::Quota;
 use crate::rpc::serve::{Origin, RpcHandler};
 use crate::switch::ConnectionId;
@@ -127,7 +127,6 @@ impl Method for Columns {
         response: SizeBounds::between(1, 1 << 20),
         context: true,
     }];
-    const QUOTA: Quota = Quota::new(2, Duration::from_secs(10));
     type Request = u64;
     type Response = Vec<u8>;
 
@@ -153,6 +152,10 @@ impl Method for Columns {
     fn max_chunks(request: &u64, _protocol: &Protocol) -> usize {
         usize::try_from(*request).unwrap_or(usize::MAX).min(128)
     }
+}
+
+impl ServedMethod for Columns {
+    const QUOTA: Quota = Quota::new(2, Duration::from_secs(10));
 
     fn serve<'a>(_handler: &'a dyn RpcHandler, _origin: Origin, request: u64) -> Answer<'a, Vec<u8>> {
         let chunk = |index| Ok(Chunk { context: Some(CONTEXT), response: column(index) });

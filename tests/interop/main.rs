@@ -17,7 +17,9 @@
 //! - `BEACOND_GOSSIP_SLOTS` is for how many slots of 4 s gossip of the chain is followed, 8 by default. From 65 on, four nodes
 //!   score us as nodes of an old chain do, and what each relay policy comes to is printed; 450 slots, 33 minutes, are the
 //!   long form.
-//! - Whole binary, peers installed: three to five minutes on two cores.
+//! - `BEACOND_REQUEST_SLOTS` is how old the chain is when it is asked for blocks, 12 slots by default; from 160 on it is
+//!   asked for everything, 12 minutes.
+//! - Whole binary, peers installed: four to six minutes on two cores.
 
 mod beacond;
 mod chain;
@@ -28,6 +30,7 @@ mod gossip_core;
 mod libp2p;
 mod lodestar_chain;
 mod lodestar_core;
+mod lodestar_requests;
 mod lodestar_restart;
 mod network;
 mod npm;

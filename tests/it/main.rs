@@ -14,5 +14,6 @@ mod handshake;
 mod heard;
 mod hostile;
 mod recovery;
+mod request;
 mod subscriptions;
 mod support;

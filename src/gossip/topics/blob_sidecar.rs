@@ -5,10 +5,10 @@
 //! [spec v1.6.0, blob_sidecar](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/deneb/p2p-interface.md#blob_sidecar_subnet_id)
 
 use crate::gossip::checks::{CheckContext, Judgement, Passed, header_seen, reject_unless};
-use crate::gossip::kzg;
 use crate::gossip::seen::Key;
 use crate::gossip::topic::Topic;
 use crate::gossip::verdict::RejectReason;
+use crate::kzg;
 use crate::switch::TopicScore;
 use crate::types::containers::deneb::BlobSidecar;
 use crate::types::containers::sizes::MessageType;

@@ -7,10 +7,10 @@
 //! [spec v1.6.0, data_column_sidecar](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#data_column_sidecar_subnet_id)
 
 use crate::gossip::checks::{CheckContext, Judgement, Passed, header_seen, reject_unless};
-use crate::gossip::kzg;
 use crate::gossip::seen::Key;
 use crate::gossip::topic::Topic;
 use crate::gossip::verdict::{RejectReason, Verdict};
+use crate::kzg;
 use crate::switch::TopicScore;
 use crate::types::containers::sizes::MessageType;
 use crate::types::containers::{fulu, gloas};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::rpc::codec::SizeBounds;
 use crate::rpc::error::RpcError;
-use crate::rpc::method::{Answer, Method, Protocol, answer_one, decode_ssz, encode_ssz, protocol};
+use crate::rpc::method::{Answer, Method, Protocol, ServedMethod, answer_one, decode_ssz, encode_ssz, protocol};
 use crate::rpc::quota::Quota;
 use crate::rpc::serve::{Origin, RpcHandler};
 use crate::types::{ForkDigest, GoodbyeReason};
@@ -23,7 +23,6 @@ pub enum Goodbye {}
 impl Method for Goodbye {
     const NAME: &'static str = "goodbye";
     const PROTOCOLS: &'static [Protocol] = &[protocol!("goodbye", 1, request: U64, response: U64)];
-    const QUOTA: Quota = Quota::new(1, Duration::from_secs(10));
     type Request = GoodbyeReason;
     type Response = GoodbyeReason;
 
@@ -46,6 +45,10 @@ impl Method for Goodbye {
     ) -> Result<GoodbyeReason, RpcError> {
         decode_ssz(ssz)
     }
+}
+
+impl ServedMethod for Goodbye {
+    const QUOTA: Quota = Quota::new(1, Duration::from_secs(10));
 
     fn serve<'a>(handler: &'a dyn RpcHandler, origin: Origin, request: GoodbyeReason) -> Answer<'a, GoodbyeReason> {
         handler.on_goodbye(origin, request);

@@ -8,7 +8,7 @@ use ssz_derive::{Decode, Encode};
 
 use crate::rpc::codec::SizeBounds;
 use crate::rpc::error::RpcError;
-use crate::rpc::method::{Answer, Method, Protocol, answer_one, decode_ssz, encode_ssz, protocol};
+use crate::rpc::method::{Answer, Method, Protocol, ServedMethod, answer_one, decode_ssz, encode_ssz, protocol};
 use crate::rpc::quota::Quota;
 use crate::rpc::serve::{Origin, RpcHandler};
 use crate::types::{Attnets, ForkDigest, MetaData, Syncnets};
@@ -28,7 +28,6 @@ impl Method for Metadata {
         protocol!("metadata", 2, request: none, response: SizeBounds::exactly(17)),
         protocol!("metadata", 1, request: none, response: SizeBounds::exactly(16)),
     ];
-    const QUOTA: Quota = Quota::new(2, Duration::from_secs(5));
     type Request = ();
     type Response = MetaData;
 
@@ -55,6 +54,10 @@ impl Method for Metadata {
             _ => decode_ssz::<MetaDataV3>(ssz).map(MetaData::from),
         }
     }
+}
+
+impl ServedMethod for Metadata {
+    const QUOTA: Quota = Quota::new(2, Duration::from_secs(5));
 
     fn serve<'a>(handler: &'a dyn RpcHandler, _origin: Origin, (): ()) -> Answer<'a, MetaData> {
         answer_one(handler.metadata())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::rpc::codec::SizeBounds;
 use crate::rpc::error::RpcError;
-use crate::rpc::method::{Answer, Method, Protocol, answer_one, decode_ssz, encode_ssz, protocol};
+use crate::rpc::method::{Answer, Method, Protocol, ServedMethod, answer_one, decode_ssz, encode_ssz, protocol};
 use crate::rpc::quota::Quota;
 use crate::rpc::serve::{Origin, RpcHandler};
 use crate::types::ForkDigest;
@@ -22,7 +22,6 @@ pub enum Ping {}
 impl Method for Ping {
     const NAME: &'static str = "ping";
     const PROTOCOLS: &'static [Protocol] = &[protocol!("ping", 1, request: U64, response: U64)];
-    const QUOTA: Quota = Quota::new(2, Duration::from_secs(10));
     type Request = u64;
     type Response = u64;
 
@@ -41,6 +40,10 @@ impl Method for Ping {
     fn decode_response(ssz: &[u8], _context: Option<ForkDigest>, _protocol: &Protocol) -> Result<u64, RpcError> {
         decode_ssz(ssz)
     }
+}
+
+impl ServedMethod for Ping {
+    const QUOTA: Quota = Quota::new(2, Duration::from_secs(10));
 
     fn serve<'a>(handler: &'a dyn RpcHandler, origin: Origin, request: u64) -> Answer<'a, u64> {
         handler.on_ping(origin, request);

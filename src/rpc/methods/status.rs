@@ -8,7 +8,7 @@ use ssz_derive::{Decode, Encode};
 
 use crate::rpc::codec::SizeBounds;
 use crate::rpc::error::RpcError;
-use crate::rpc::method::{Answer, Method, Protocol, answer_one, decode_ssz, encode_ssz, protocol};
+use crate::rpc::method::{Answer, Method, Protocol, ServedMethod, answer_one, decode_ssz, encode_ssz, protocol};
 use crate::rpc::quota::Quota;
 use crate::rpc::serve::{Origin, RpcHandler};
 use crate::types::{Epoch, ForkDigest, Root, Slot, StatusMessage};
@@ -27,7 +27,6 @@ impl Method for Status {
     const NAME: &'static str = "status";
     const PROTOCOLS: &'static [Protocol] =
         &[protocol!("status", 2, request: V2, response: V2), protocol!("status", 1, request: V1, response: V1)];
-    const QUOTA: Quota = Quota::new(5, Duration::from_secs(15));
     type Request = StatusMessage;
     type Response = StatusMessage;
 
@@ -50,6 +49,10 @@ impl Method for Status {
     ) -> Result<StatusMessage, RpcError> {
         decode(ssz, protocol)
     }
+}
+
+impl ServedMethod for Status {
+    const QUOTA: Quota = Quota::new(5, Duration::from_secs(15));
 
     fn serve<'a>(handler: &'a dyn RpcHandler, origin: Origin, request: StatusMessage) -> Answer<'a, StatusMessage> {
         handler.on_status(origin, request);

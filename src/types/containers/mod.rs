@@ -13,7 +13,9 @@
 
 mod block;
 mod bytes;
+mod column;
 mod light_client;
+mod light_client_header;
 mod list;
 mod progressive;
 mod signed;
@@ -38,9 +40,11 @@ pub use bytes::{
     Blob, BlsPubkey, BlsSignature, Branch, ByteList, ByteLists, ByteSequence, Bytes32, Cell, ExecutionAddress, Hash32,
     KzgCommitment, KzgProof, LogsBloom, ProgressiveByteList, ProgressiveTransactions, Transactions, Uint256,
 };
+pub use column::Column;
 pub use light_client::{
     ExecutionHeader, LightClientBootstrap, LightClientFinalityUpdate, LightClientOptimisticUpdate, LightClientUpdate,
 };
+pub use light_client_header::light_client_header;
 pub use list::{Limit, List, ProgressiveList, Sequence, Shape};
 pub use progressive::{Progressive, ProgressiveBitlist};
 pub use signed::{AggregateAndProof, AttesterSlashing, Signed};

@@ -6,8 +6,8 @@ use ssz::{Decode, Encode};
 
 use super::world::{MAX_BLOBS, SLOT, World, ignore, ms, ms_before, now, reject};
 use crate::gossip::headers::HEADER_SLOTS;
-use crate::gossip::kzg::testing::{Proven, blob};
 use crate::gossip::{IgnoreReason, RejectReason};
+use crate::kzg::testing::{Proven, blob};
 use crate::types::containers::deneb::BlobSidecar;
 use crate::types::containers::fulu::DataColumnSidecar;
 use crate::types::containers::phase0::{BeaconBlockHeader, SignedBeaconBlockHeader};

@@ -17,7 +17,7 @@ static CONTEXT: LazyLock<DASContext> = LazyLock::new(DASContext::default);
 
 /// Loads the trusted setup on a thread of its own, the first time it is called: what the blobs of the first block will
 /// need. A node that hears no block never pays. Must be called within a tokio runtime.
-pub(super) fn warm_up_once() {
+pub fn warm_up_once() {
     static CALLED: Once = Once::new();
     // not waited for: whoever needs it first loads it, or waits
     CALLED.call_once(|| drop(spawn_blocking(|| LazyLock::force(&CONTEXT))));
@@ -30,7 +30,7 @@ pub(super) fn warm_up_once() {
 ///
 /// [spec v1.6.0, verify_data_column_sidecar_kzg_proofs](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/fulu/p2p-interface.md#verify_data_column_sidecar_kzg_proofs)
 #[must_use]
-pub(super) fn is_valid_column(column: u64, cells: &[Cell], commitments: &[KzgCommitment], proofs: &[KzgProof]) -> bool {
+pub fn is_valid_column(column: u64, cells: &[Cell], commitments: &[KzgCommitment], proofs: &[KzgProof]) -> bool {
     let indices = vec![column; cells.len()];
     let commitments = commitments.iter().map(|commitment| &commitment.0).collect();
     let cells = cells.iter().map(|cell| &cell.0).collect();
@@ -42,13 +42,13 @@ pub(super) fn is_valid_column(column: u64, cells: &[Cell], commitments: &[KzgCom
 ///
 /// [spec v1.6.0, verify_blob_kzg_proof](https://github.com/ethereum/consensus-specs/blob/v1.6.0/specs/deneb/polynomial-commitments.md#verify_blob_kzg_proof)
 #[must_use]
-pub(super) fn is_valid_blob(blob: &Blob, commitment: &KzgCommitment, proof: &KzgProof) -> bool {
+pub fn is_valid_blob(blob: &Blob, commitment: &KzgCommitment, proof: &KzgProof) -> bool {
     let Ok(bytes) = blob.as_bytes().try_into() else { return false };
     CONTEXT.verify_blob_kzg_proof(bytes, &commitment.0, &proof.0).is_ok()
 }
 
 #[cfg(test)]
-pub(super) mod testing {
+pub(crate) mod testing {
     //! Makes true commitments and proofs for the tests.
 
     use super::*;

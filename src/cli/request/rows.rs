@@ -1,0 +1,125 @@
+//! What is printed and kept of each chunk.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde_json::{Map, Value};
+
+use crate::cli::Failure;
+use crate::rpc::answers::{Block, FetchedColumn, LightClientObject};
+
+/// A chunk that can be printed.
+pub(super) trait Row {
+    /// Adds its fields.
+    fn fill(&self, row: &mut Map<String, Value>);
+
+    /// Its SSZ.
+    fn ssz(&self) -> &[u8];
+
+    /// The name of its file, without the ending.
+    fn name(&self) -> String;
+}
+
+fn fields<const N: usize>(row: &mut Map<String, Value>, fields: [(&str, Value); N]) {
+    row.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+}
+
+impl Row for Block {
+    fn fill(&self, row: &mut Map<String, Value>) {
+        let Self { fork_digest, fork, block_root, ssz, block } = self;
+        fields(
+            row,
+            [
+                ("slot", block.slot().0.into()),
+                ("block_root", block_root.to_string().into()),
+                ("parent_root", block.parent_root().to_string().into()),
+                ("state_root", block.state_root().to_string().into()),
+                ("proposer_index", block.proposer_index().into()),
+                ("fork", fork.as_str().into()),
+                ("fork_digest", fork_digest.to_string().into()),
+                ("blobs", block.blob_commitments().into()),
+                ("ssz_bytes", ssz.len().into()),
+            ],
+        );
+    }
+
+    fn ssz(&self) -> &[u8] {
+        &self.ssz
+    }
+
+    fn name(&self) -> String {
+        format!("block-{}-{}", self.block.slot(), self.block_root)
+    }
+}
+
+impl Row for FetchedColumn {
+    fn fill(&self, row: &mut Map<String, Value>) {
+        let Self { fork_digest, fork, block_root, ssz, column } = self;
+        fields(
+            row,
+            [
+                ("slot", column.slot().0.into()),
+                ("block_root", block_root.to_string().into()),
+                ("index", column.index().into()),
+                ("fork", fork.as_str().into()),
+                ("fork_digest", fork_digest.to_string().into()),
+                ("blobs", column.cells().0.len().into()),
+                ("ssz_bytes", ssz.len().into()),
+            ],
+        );
+    }
+
+    fn ssz(&self) -> &[u8] {
+        &self.ssz
+    }
+
+    fn name(&self) -> String {
+        format!("column-{}-{}-{}", self.column.slot(), self.block_root, self.column.index())
+    }
+}
+
+impl Row for LightClientObject {
+    fn fill(&self, row: &mut Map<String, Value>) {
+        let Self { fork_digest, fork, message, header, ssz } = self;
+        fields(
+            row,
+            [
+                ("object", message.as_str().into()),
+                ("slot", header.slot.0.into()),
+                ("block_root", header.root().to_string().into()),
+                ("state_root", header.state_root.to_string().into()),
+                ("fork", fork.as_str().into()),
+                ("fork_digest", fork_digest.to_string().into()),
+                ("ssz_bytes", ssz.len().into()),
+            ],
+        );
+    }
+
+    fn ssz(&self) -> &[u8] {
+        &self.ssz
+    }
+
+    fn name(&self) -> String {
+        format!("{}-{}-{}", self.message.as_str(), self.header.slot, self.header.root())
+    }
+}
+
+/// Where the SSZ of chunks is kept, if it is.
+#[derive(Debug)]
+pub(super) struct Raw {
+    dir: Option<PathBuf>,
+}
+
+impl Raw {
+    pub(super) const fn new(dir: Option<PathBuf>) -> Self {
+        Self { dir }
+    }
+
+    pub(super) fn keep(&self, row: &impl Row) -> Result<(), Failure> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        let path = dir.join(format!("{}.ssz", row.name()));
+        let written = fs::create_dir_all(dir).and_then(|()| fs::write(&path, row.ssz()));
+        written.with_context(|| format!("--raw: cannot write {path:?}")).map_err(Failure::start)
+    }
+}

@@ -1,0 +1,247 @@
+//! Honest answers pass; each way of being wrong is told apart, at the chunk that is wrong.
+
+use std::sync::LazyLock;
+
+use ssz::Encode;
+
+use super::*;
+use crate::chain::{ChainConfig, NetworkName};
+use crate::kzg::testing::{Proven, blob};
+use crate::rpc::methods::{
+    BeaconBlocksByHead, BeaconBlocksByRange, BeaconBlocksByRoot, BlocksByHead, BlocksByRange, ColumnsByRange,
+    DataColumnSidecarsByRange, DataColumnSidecarsByRoot, LightClientBootstrap, LightClientFinalityUpdate,
+    LightClientUpdatesByRange, UpdatesByRange,
+};
+use crate::types::Epoch;
+use crate::types::containers::phase0::{BeaconBlockHeader, SignedBeaconBlockHeader};
+use crate::types::containers::{BlsSignature, Branch, Cell, Container, KzgProof, List, electra, fulu};
+use crate::types::merkle::branch_root;
+
+fn schedule() -> Arc<ForkSchedule> {
+    Arc::new(ForkSchedule::new(&ChainConfig::embedded(NetworkName::Mainnet)))
+}
+
+/// The first slot of Fulu on mainnet.
+fn fulu_slot() -> u64 {
+    let fulu = schedule().boundaries().find(|boundary| boundary.fork == ForkName::Fulu).unwrap();
+    fulu.epoch.start_slot().0
+}
+
+fn chunk(slot: u64, ssz: Vec<u8>) -> Chunk<Vec<u8>> {
+    Chunk { context: Some(schedule().digest_at(Slot(slot).epoch())), response: ssz }
+}
+
+/// A chain of blocks in these slots, oldest first, with the root of each.
+fn chain(slots: &[u64]) -> Vec<(Root, Chunk<Vec<u8>>)> {
+    let mut parent_root = Root([9; 32]);
+    let link = |slot: &u64| {
+        let mut block = fulu::SignedBeaconBlock::default();
+        (block.message.slot, block.message.parent_root) = (Slot(*slot), parent_root);
+        parent_root = block.message.root();
+        (parent_root, chunk(*slot, block.as_ssz_bytes()))
+    };
+    slots.iter().map(link).collect()
+}
+
+/// What becomes of an answer: how many chunks pass, and why the next one does not.
+fn outcome<M: Checked>(request: &M::Request, chunks: Vec<Chunk<Vec<u8>>>) -> (usize, Option<&'static str>) {
+    let mut check = M::check(request, &schedule());
+    for (passed, chunk) in chunks.into_iter().enumerate() {
+        if let Err(error) = check.check(chunk) {
+            return (passed, Some(error.reason()));
+        }
+    }
+    (usize::MAX, None)
+}
+
+const ALL: (usize, Option<&str>) = (usize::MAX, None);
+
+#[test]
+fn blocks_by_range_ascend_within_the_range_and_follow_each_other() {
+    let first = fulu_slot();
+    let request = BlocksByRange { start_slot: Slot(first), count: 8, step: 1 };
+    let honest = || chain(&[first, first + 1, first + 4, first + 7]);
+    let answer = |order: &[usize]| {
+        let blocks = honest();
+        outcome::<BeaconBlocksByRange>(&request, order.iter().map(|at| blocks[*at].1.clone()).collect())
+    };
+    assert_eq!(answer(&[0, 1, 2, 3]), ALL);
+    assert_eq!(answer(&[2, 3]), ALL, "the first slots may be empty");
+    assert_eq!(answer(&[]), ALL);
+    assert_eq!(answer(&[0, 1, 1]), (2, Some("out_of_order")));
+    assert_eq!(answer(&[1, 0]), (1, Some("out_of_order")));
+    assert_eq!(answer(&[0, 2]), (1, Some("broken_chain")), "one was left out");
+    for slot in [first - 1, first + 8] {
+        let outside = chain(&[slot]).remove(0).1;
+        assert_eq!(outcome::<BeaconBlocksByRange>(&request, vec![outside]), (0, Some("out_of_range")), "{slot}");
+    }
+}
+
+#[test]
+fn blocks_by_root_are_those_that_were_asked_for_once_each() {
+    let blocks = chain(&[fulu_slot(), fulu_slot() + 1, fulu_slot() + 2]);
+    let request = vec![blocks[0].0, blocks[2].0];
+    let answer = |order: &[usize]| {
+        outcome::<BeaconBlocksByRoot>(&request, order.iter().map(|at| blocks[*at].1.clone()).collect())
+    };
+    assert_eq!((answer(&[2, 0]), answer(&[0]), answer(&[])), (ALL, ALL, ALL));
+    assert_eq!(answer(&[0, 1]), (1, Some("unasked")));
+    assert_eq!(answer(&[0, 0]), (1, Some("unasked")));
+}
+
+#[test]
+fn blocks_by_head_go_back_from_the_block_that_was_asked_for() {
+    let first = fulu_slot();
+    let blocks = chain(&[first, first + 1, first + 4]);
+    let request = BlocksByHead { beacon_root: blocks[2].0, count: 3 };
+    let answer = |order: &[usize]| {
+        outcome::<BeaconBlocksByHead>(&request, order.iter().map(|at| blocks[*at].1.clone()).collect())
+    };
+    assert_eq!((answer(&[2, 1, 0]), answer(&[2])), (ALL, ALL));
+    assert_eq!(answer(&[1]), (0, Some("unasked")));
+    assert_eq!(answer(&[2, 0]), (1, Some("broken_chain")));
+    assert_eq!(answer(&[2, 2]), (1, Some("out_of_order")));
+}
+
+#[test]
+fn a_context_must_name_the_fork_of_the_slot() {
+    let first = fulu_slot();
+    let request = BlocksByRange { start_slot: Slot(first), count: 8, step: 1 };
+    let (_, honest) = chain(&[first]).remove(0);
+    let with = |context, response: Vec<u8>| outcome::<BeaconBlocksByRange>(&request, vec![Chunk { context, response }]);
+    let of = |epoch| Some(schedule().digest_at(Epoch(epoch)));
+    assert_eq!(with(None, honest.response.clone()), (0, Some("wrong_context")));
+    assert_eq!(with(Some(ForkDigest([1; 4])), honest.response.clone()), (0, Some("wrong_context")));
+    let electra = Slot(first - 1).epoch().0;
+    assert_eq!(with(of(electra), honest.response.clone()), (0, Some("wrong_context")), "of the same form");
+    assert_eq!(with(of(0), honest.response.clone()), (0, Some("bad_ssz")), "of another form");
+    assert_eq!(with(honest.context, honest.response[..1_000].to_vec()), (0, Some("length_out_of_bounds")));
+    assert_eq!(with(honest.context, vec![0; honest.response.len()]), (0, Some("bad_ssz")));
+}
+
+static BLOB: LazyLock<(Proven, Vec<(Cell, KzgProof)>)> = LazyLock::new(|| {
+    let proven = blob(1);
+    let cells = proven.cells();
+    (proven, cells)
+});
+
+/// The column of one blob in a block of this slot.
+fn column(slot: u64, index: u16) -> fulu::DataColumnSidecar {
+    let (proven, cells) = &*BLOB;
+    let kzg_commitments: fulu::BlobKzgCommitments = List::new(vec![proven.commitment]).unwrap();
+    let branch: [Root; 4] = std::array::from_fn(|level| Root([u8::try_from(level).unwrap(); 32]));
+    let body_root = branch_root(kzg_commitments.root(), &branch, 11);
+    let message = BeaconBlockHeader { slot: Slot(slot), body_root, ..BeaconBlockHeader::default() };
+    let (cell, proof) = cells[usize::from(index)].clone();
+    fulu::DataColumnSidecar {
+        index: u64::from(index),
+        column: List::new(vec![cell]).unwrap(),
+        kzg_commitments,
+        kzg_proofs: List::new(vec![proof]).unwrap(),
+        signed_block_header: SignedBeaconBlockHeader { message, signature: BlsSignature::default() },
+        kzg_commitments_inclusion_proof: Branch(branch),
+    }
+}
+
+#[test]
+fn columns_by_range_ascend_by_slot_and_index_and_are_proven() {
+    let first = fulu_slot();
+    let columns = List::new(vec![3, 17]).unwrap();
+    let request = ColumnsByRange { start_slot: Slot(first), count: 2, columns };
+    let answer = |columns: &[fulu::DataColumnSidecar]| {
+        let chunks =
+            columns.iter().map(|column| chunk(column.signed_block_header.message.slot.0, column.as_ssz_bytes()));
+        outcome::<DataColumnSidecarsByRange>(&request, chunks.collect())
+    };
+    let honest = [column(first, 3), column(first, 17), column(first + 1, 3), column(first + 1, 17)];
+    assert_eq!(answer(&honest), ALL);
+    assert_eq!(answer(&[honest[1].clone(), honest[0].clone()]), (1, Some("out_of_order")));
+    assert_eq!(answer(&[honest[0].clone(), honest[0].clone()]), (1, Some("out_of_order")));
+    assert_eq!(answer(&[column(first, 4)]), (0, Some("unasked")));
+    assert_eq!(answer(&[column(first + 2, 3)]), (0, Some("out_of_range")));
+
+    let mutated = |mutate: &dyn Fn(&mut fulu::DataColumnSidecar)| {
+        let mut column = honest[0].clone();
+        mutate(&mut column);
+        answer(&[column])
+    };
+    assert_eq!(mutated(&|column| column.kzg_proofs = List::default()), (0, Some("malformed")));
+    assert_eq!(mutated(&|column| column.column = List::default()), (0, Some("malformed")));
+    let no_commitments = mutated(&|column| column.kzg_commitments = List::default());
+    assert_eq!(no_commitments, (0, Some("malformed")));
+    let other_body = |column: &mut fulu::DataColumnSidecar| {
+        column.signed_block_header.message.body_root = Root([1; 32]);
+    };
+    assert_eq!(mutated(&other_body), (0, Some("bad_inclusion_proof")));
+    let other_cell = column(first, 17).column;
+    assert_eq!(mutated(&|column| column.column = other_cell.clone()), (0, Some("bad_kzg_proof")));
+}
+
+#[test]
+fn columns_by_root_are_those_that_were_asked_for_once_each() {
+    let (wanted, other) = (column(fulu_slot(), 3), column(fulu_slot() + 1, 3));
+    let block_root = wanted.signed_block_header.message.root();
+    let columns = List::new(vec![3]).unwrap();
+    let request = List::new(vec![fulu::DataColumnsByRootIdentifier { block_root, columns }]).unwrap();
+    let answer = |columns: &[&fulu::DataColumnSidecar]| {
+        let chunks =
+            columns.iter().map(|column| chunk(column.signed_block_header.message.slot.0, column.as_ssz_bytes()));
+        outcome::<DataColumnSidecarsByRoot>(&request, chunks.collect())
+    };
+    assert_eq!((answer(&[&wanted]), answer(&[])), (ALL, ALL));
+    assert_eq!(answer(&[&wanted, &wanted]), (1, Some("unasked")));
+    assert_eq!(answer(&[&other]), (0, Some("unasked")));
+    assert_eq!(answer(&[&column(fulu_slot(), 4)]), (0, Some("unasked")));
+}
+
+fn header(slot: u64) -> electra::LightClientHeader {
+    let beacon = BeaconBlockHeader { slot: Slot(slot), ..BeaconBlockHeader::default() };
+    electra::LightClientHeader { beacon, ..Default::default() }
+}
+
+/// An update whose committee signed a header of this slot.
+fn update(slot: u64) -> Chunk<Vec<u8>> {
+    let update = electra::LightClientUpdate {
+        attested_header: header(slot),
+        next_sync_committee: Default::default(),
+        next_sync_committee_branch: Default::default(),
+        finalized_header: header(0),
+        finality_branch: Default::default(),
+        sync_aggregate: Default::default(),
+        signature_slot: Slot(slot + 1),
+    };
+    chunk(slot, update.as_ssz_bytes())
+}
+
+#[test]
+fn updates_are_of_consecutive_periods_that_were_asked_for() {
+    let period = (fulu_slot() / 8_192) + 2;
+    let request = UpdatesByRange { start_period: period, count: 3 };
+    let answer = |periods: &[u64]| {
+        outcome::<LightClientUpdatesByRange>(&request, periods.iter().map(|period| update(period * 8_192)).collect())
+    };
+    assert_eq!((answer(&[period, period + 1, period + 2]), answer(&[period + 1])), (ALL, ALL));
+    assert_eq!(answer(&[period, period + 2]), (1, Some("out_of_order")));
+    assert_eq!(answer(&[period, period]), (1, Some("out_of_order")));
+    assert_eq!(answer(&[period - 1]), (0, Some("out_of_range")));
+    assert_eq!(answer(&[period + 3]), (0, Some("out_of_range")));
+}
+
+#[test]
+fn a_bootstrap_is_of_the_block_that_was_asked_for() {
+    let slot = fulu_slot() + 64;
+    let bootstrap = electra::LightClientBootstrap {
+        header: header(slot),
+        current_sync_committee: Default::default(),
+        current_sync_committee_branch: Default::default(),
+    };
+    let root = bootstrap.header.beacon.root();
+    let answer = |root| outcome::<LightClientBootstrap>(&root, vec![chunk(slot, bootstrap.as_ssz_bytes())]);
+    assert_eq!((answer(root), answer(Root([1; 32]))), (ALL, (0, Some("unasked"))));
+}
+
+#[test]
+fn an_object_of_another_kind_is_none() {
+    let slot = fulu_slot() + 64;
+    assert_eq!(outcome::<LightClientFinalityUpdate>(&(), vec![update(slot)]), (0, Some("length_out_of_bounds")));
+}
