@@ -447,6 +447,10 @@ catalogue! {
         peer_id: PeerId,
         /// Method.
         method: &'static str,
+        /// Chunks of the answer.
+        chunks: usize,
+        /// SSZ of them all.
+        ssz_bytes: usize,
         /// From stream to last byte.
         duration_ms: f64,
     }

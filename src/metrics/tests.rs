@@ -189,7 +189,7 @@ fn every_event() -> Vec<NodeEvent> {
             error: text(),
         },
         NodeEvent::RpcReportDropped { peer_id, kind: "ping" },
-        NodeEvent::RpcServed { peer_id, method: "ping/1", duration_ms: 0.5 },
+        NodeEvent::RpcServed { peer_id, method: "ping/1", chunks: 1, ssz_bytes: 8, duration_ms: 0.5 },
         NodeEvent::RpcRequestFinished {
             peer_id,
             method: "metadata/3",

@@ -71,6 +71,8 @@ pub struct Served {
     pub protocol: &'static Protocol,
     /// Successful chunks sent.
     pub chunks: usize,
+    /// SSZ of them all.
+    pub ssz_bytes: usize,
     /// The code of the error chunk that ended the answer, if one did.
     pub refused: Option<ErrorCode>,
 }
@@ -161,12 +163,13 @@ pub(super) async fn send_answer<S: AsyncWrite + Unpin>(
             return Err(err);
         }
     };
-    let mut served = Served { protocol, chunks: 0, refused: None };
+    let mut served = Served { protocol, chunks: 0, ssz_bytes: 0, refused: None };
     while let Some(chunk) = answer.next().await {
         match chunk {
             Ok(chunk) => {
                 within(timeouts.chunk, Phase::SendingChunk, codec::write_chunk(stream, &chunk)).await?;
                 served.chunks += 1;
+                served.ssz_bytes += chunk.ssz.len();
             }
             Err(refusal) => {
                 let write = codec::write_error(stream, refusal.code, refusal.message);

@@ -214,9 +214,9 @@ impl Shared {
         }
         let peer_id = job.slot.origin.peer_id;
         let answered = match self.exchange(&mut job).await {
-            Ok(_) => {
-                let duration_ms = fine_milliseconds(job.arrived.elapsed());
-                self.events.emit(NodeEvent::RpcServed { peer_id, method: job.protocol.label, duration_ms });
+            Ok(Served { chunks, ssz_bytes, .. }) => {
+                let (method, duration_ms) = (job.protocol.label, fine_milliseconds(job.arrived.elapsed()));
+                self.events.emit(NodeEvent::RpcServed { peer_id, method, chunks, ssz_bytes, duration_ms });
                 true
             }
             Err(err) => {

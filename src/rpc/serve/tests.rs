@@ -26,7 +26,8 @@ async fn round_trip<M: Method>(version: usize, request: &M::Request) -> (M::Resp
         request_one::<M, _>(ours, protocol, request, &patience),
         serve_stream(&mut theirs, protocol.id, origin, &handler, &timeouts),
     );
-    assert_eq!(served.unwrap(), Served { protocol, chunks: 1, refused: None });
+    let ssz_bytes = protocol.response.max();
+    assert_eq!(served.unwrap(), Served { protocol, chunks: 1, ssz_bytes, refused: None });
     (answer.unwrap(), notes.taken(), origin)
 }
 
@@ -167,7 +168,8 @@ async fn streams_an_answer_of_many_chunks_through_a_narrow_pipe() {
         Ok::<_, RpcError>(chunks)
     };
     let (served, chunks) = tokio::join!(serve, read);
-    assert_eq!(served.unwrap(), Served { protocol, chunks: 4, refused: None });
+    let ssz_bytes = chunks.iter().flatten().map(Vec::len).sum();
+    assert_eq!(served.unwrap(), Served { protocol, chunks: 4, ssz_bytes, refused: None });
     assert!(chunks.unwrap() == (0..4).map(column).collect::<Vec<_>>());
 }
 
