@@ -280,7 +280,7 @@ catalogue! {
         /// The step that ended it: `status`, `metadata`, `ping`, `limits`, `deadline`, or `end` when the peer left as
         /// soon as all had passed.
         step: &'static str,
-        /// What happened, `snake_case`; `goodbye_received` when the peer said goodbye meanwhile.
+        /// What we found, `snake_case`; `goodbye_received` when we found nothing and the peer said goodbye.
         reason: &'static str,
         /// Who is to blame.
         fault: Fault,

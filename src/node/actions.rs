@@ -45,7 +45,7 @@ impl Eth2Node {
             Action::Upkeep(upkeep) => self.postponed.push_back(upkeep),
             Action::Disconnect { connection, goodbye, reason, .. } => {
                 let cause = match goodbye {
-                    GoodbyeReason::TOO_MANY_PEERS => Cause::Local,
+                    GoodbyeReason::TOO_MANY_PEERS => Cause::Pruned,
                     _ => Cause::Violation,
                 };
                 self.end_session(connection, Ending { reason, goodbye: Some(goodbye), cause }, Some(goodbye));
@@ -86,14 +86,15 @@ impl Eth2Node {
             BanChange::Unban { .. } => None,
         };
         let lasts = until.map(|until| until.saturating_duration_since(Instant::now()));
-        if let (BanTarget::Peer(peer_id), Some(lasts)) = (target, lasts) {
+        if let BanTarget::Peer(peer_id) = target {
             self.remember_ban(peer_id, lasts);
         }
-        if let Some(barred) = barred(target) {
-            self.discovery.bar(barred, lasts);
-        }
-        // the swarm does not know who dials before the handshake, and a trusted peer may live there
-        if !matches!(target, BanTarget::Group(group) if self.manager.hosts_known(group)) {
+        // neither knows who calls before the handshake, and a trusted peer may live there; every ban that was begun ends
+        let spared = matches!(target, BanTarget::Group(group) if lasts.is_some() && self.manager.hosts_known(group));
+        if !spared {
+            if let Some(barred) = barred(target) {
+                self.discovery.bar(barred, lasts);
+            }
             let (switch, banned) = (self.handshaker.switch.clone(), lasts.is_some());
             self.errands.spawn(async move {
                 switch.set_banned(target, banned).await;

@@ -15,7 +15,7 @@ use crate::peers::{SETTLE_PATIENCE, Settlement, UpkeepAction};
 use crate::rpc::{CallError, RpcTimeouts, call, methods};
 use crate::switch::{ConnectionId, StreamOpener};
 use crate::time::milliseconds;
-use crate::types::{MetaData, PeerId, StatusMessage};
+use crate::types::{Enr, MetaData, PeerId, StatusMessage};
 
 /// What a peer answered.
 #[derive(Debug)]
@@ -120,7 +120,15 @@ pub(super) async fn look_for(
     let started = Instant::now();
     let records = discovery.lookup_for(&target).await.unwrap_or_default();
     let found = records.len();
-    let accepted: Vec<_> = records.iter().filter_map(|record| predicate.judge(record, &target.digests).ok()).collect();
+    let judge = |record: &Enr| match predicate.judge(record, &target.digests) {
+        Ok(candidate) => Some(candidate),
+        Err(refusal) => {
+            let (node_id, reason) = (hex::encode(record.node_id().raw()), refusal.as_str());
+            events.emit(NodeEvent::DiscoveryRefused { node_id, reason });
+            None
+        }
+    };
+    let accepted: Vec<_> = records.iter().filter_map(judge).collect();
     let wanted = target.attnets.num_set_bits() + target.syncnets.num_set_bits() + target.columns.len();
     events.emit(NodeEvent::DiscoveryLookupFinished {
         duration_ms: milliseconds(started.elapsed()),

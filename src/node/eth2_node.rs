@@ -192,12 +192,12 @@ impl Eth2Node {
     /// Must be polled by one task. Not cancel safe: dropping it leaves peers without a goodbye.
     pub async fn run(mut self, stop: CancellationToken) -> Farewell {
         let group = self.tasks.token().clone();
-        if let Some(lookups) = self.lookups.take() {
-            self.tasks.spawn_critical("discovery_loop", lookups.run_discovery_loop(group.clone()));
-        }
         self.recall();
         if self.now.borrow().slot.is_some() {
             self.begin_dialling();
+        }
+        if let Some(lookups) = self.lookups.take() {
+            self.tasks.spawn_critical("discovery_loop", lookups.run_discovery_loop(group.clone()));
         }
         loop {
             let wakeup = self.act();
@@ -589,8 +589,9 @@ impl Eth2Node {
             let Some(Upkeep { peer_id, connection, action }) = self.postponed.pop_front() else { return };
             let Some(session) = self.sessions.get(&connection) else { continue };
             if action == UpkeepAction::Disconnect {
-                let ending = Ending { reason: "ping_timeout", goodbye: None, cause: Cause::Transient };
-                self.end_session(connection, ending, None);
+                let goodbye = Some(GoodbyeReason::FAULT);
+                let ending = Ending { reason: "ping_timeout", goodbye, cause: Cause::Transient };
+                self.end_session(connection, ending, goodbye);
                 continue;
             }
             let opener = session.opener.clone();

@@ -85,12 +85,13 @@ impl Eth2Node {
         });
     }
 
-    /// Notes a ban. What was known of the peer is of no use before it is over, and discovery finds it again.
-    pub(super) fn remember_ban(&self, peer_id: PeerId, lasts: Duration) {
+    /// Notes a ban, or its end with `None`. What was known of the peer is of no use before it is over, and discovery finds
+    /// it again.
+    pub(super) fn remember_ban(&self, peer_id: PeerId, lasts: Option<Duration>) {
         let Some(book) = &self.book else { return };
         let now_s = unix_now_ms() / 1000;
         let score = self.manager.scores().score(&peer_id, Instant::now());
-        let banned_until_s = Some(now_s + lasts.as_secs());
+        let banned_until_s = lasts.map(|lasts| now_s + lasts.as_secs());
         book.note(BookEntry { score, banned_until_s, ..BookEntry::new(peer_id, now_s) });
     }
 

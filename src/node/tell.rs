@@ -81,12 +81,14 @@ pub(super) fn cause(error: &impl Classify) -> Cause {
 /// A connection that a handshake step, or our limits, refused, or that the peer left with a goodbye.
 pub(super) fn handshake_rejected(refused: &Refused, received: Option<GoodbyeReason>, bootstrap: bool) -> NodeEvent {
     let Refused { step, rejection, after, raw } = refused;
+    // what we found ourselves says more than what the peer calls it
+    let told = received.filter(|_| rejection.goodbye.is_none());
     NodeEvent::HandshakeRejected {
         peer_id: raw.peer_id,
         step,
-        reason: if received.is_some() { "goodbye_received" } else { rejection.reason },
+        reason: if told.is_some() { "goodbye_received" } else { rejection.reason },
         fault: rejection.fault,
-        error: received.map_or_else(|| rejection.error.clone(), |goodbye| format!("the peer said goodbye: {goodbye}")),
+        error: told.map_or_else(|| rejection.error.clone(), |goodbye| format!("the peer said goodbye: {goodbye}")),
         goodbye_code: received.or(rejection.goodbye).map(|goodbye| goodbye.0),
         client: client_of(raw.identity.borrow().as_ref()),
         direction: raw.direction,

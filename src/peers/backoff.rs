@@ -27,6 +27,8 @@ pub enum Cause {
     Busy,
     /// The peer has no place for another peer. (When it is we who are full, that is [`Self::Local`].)
     TooManyPeers,
+    /// We left the peer for others, above the target or because nothing moved: they are to be tried first.
+    Pruned,
     /// Another network.
     Incompatible,
     /// No protocol in common, as it seems: a stream that ends during its negotiation looks the same.
@@ -48,13 +50,14 @@ pub struct Schedule {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Local,
         Self::Transient,
         Self::Closed,
         Self::ShutDown,
         Self::Busy,
         Self::TooManyPeers,
+        Self::Pruned,
         Self::Incompatible,
         Self::NoProtocol,
         Self::Violation,
@@ -80,6 +83,8 @@ impl Cause {
             Self::Busy => ((60, 600), (5, 60)),
             // Lighthouse refuses a peer that it pruned for 10 min: the second try passes.
             Self::TooManyPeers => ((300, 1_200), (30, 60)),
+            // As long as Lighthouse leaves a peer alone that it pruned; known ones are never pruned.
+            Self::Pruned => ((600, 3_600), (30, 60)),
             // Nimbus: wrong network 24 h.
             Self::Incompatible => ((3_600, 86_400), (30, 300)),
             // Soon once, in case it was the stream; a peer of another kind is asked every hour.
@@ -103,23 +108,26 @@ impl Cause {
             Self::ShutDown
             | Self::Busy
             | Self::TooManyPeers
+            | Self::Pruned
             | Self::Incompatible
             | Self::NoProtocol
             | Self::Violation
             | Self::Banned => false,
         }
     }
-}
 
-impl Cause {
     /// Whether a peer that is being restarted looks like this, from its leave until it serves every protocol again.
     #[must_use]
     pub const fn may_be_a_restart(self) -> bool {
         match self {
             Self::Transient | Self::Closed | Self::ShutDown | Self::NoProtocol => true,
-            Self::Local | Self::Busy | Self::TooManyPeers | Self::Incompatible | Self::Violation | Self::Banned => {
-                false
-            }
+            Self::Local
+            | Self::Busy
+            | Self::TooManyPeers
+            | Self::Pruned
+            | Self::Incompatible
+            | Self::Violation
+            | Self::Banned => false,
         }
     }
 }

@@ -423,6 +423,7 @@ impl DialQueue {
                 if let Some(entry) = self.entries.get_mut(&peer_id) {
                     let since = entry.connected_since.take();
                     entry.seen_at = now;
+                    entry.proven &= cause != Cause::Pruned;
                     let stable = since.is_some_and(|since| now.saturating_duration_since(since) >= STABLE_SESSION);
                     if stable {
                         entry.failures = 0;

@@ -64,6 +64,8 @@ pub struct PeerManager<C> {
     wanted: Cover,
     need: Need,
     next_link_change: Instant,
+    /// Whether one came too early to be acted upon.
+    link_changed: bool,
     next_lookup: Instant,
     /// Between two lookups; longer while they bring nobody.
     lookup_pause: Duration,
@@ -92,6 +94,7 @@ impl<C: Copy + Eq> PeerManager<C> {
             wanted: Cover::default(),
             need: Need::default(),
             next_link_change: now,
+            link_changed: false,
             next_lookup: now,
             lookup_pause: LOOKUP_EVERY,
             shaking: BTreeMap::new(),
@@ -333,9 +336,12 @@ impl<C: Copy + Eq> PeerManager<C> {
     /// Interfaces that come and go all the time, as with containers, are listened to twice a minute.
     pub fn on_link_changed(&mut self, now: Instant) {
         if now < self.next_link_change {
+            // the last change counts: an address that is gone may be followed by the one in its place
+            self.link_changed = true;
             return;
         }
         self.next_link_change = now + LINK_PAUSE;
+        self.link_changed = false;
         self.forgive_ours();
         self.table.probe_all(now);
     }
@@ -399,6 +405,9 @@ impl<C: Copy + Eq> PeerManager<C> {
             self.follow(change, now);
             return Some(Action::Suspect(change));
         }
+        if self.link_changed && self.next_link_change <= now {
+            self.on_link_changed(now);
+        }
         if self.pruner.wakeup() <= now {
             self.prune(now);
         }
@@ -428,8 +437,9 @@ impl<C: Copy + Eq> PeerManager<C> {
         let lookup = (self.may_dial && !self.need.is_empty()).then_some(self.next_lookup);
         let check = self.bootstrap.as_ref().and_then(BootstrapCheck::wakeup);
         let prune = (self.table.counts().total() > 0).then(|| self.pruner.wakeup());
+        let link = self.link_changed.then_some(self.next_link_change);
         let others = [self.scores.wakeup(now), self.suspect.wakeup(now), self.table.wakeup()];
-        [dial, lookup, check, prune].into_iter().chain(others).flatten().min().map(|at| at.max(now))
+        [dial, lookup, check, prune, link].into_iter().chain(others).flatten().min().map(|at| at.max(now))
     }
 
     // --- what is known
@@ -717,7 +727,8 @@ impl<C: Copy + Eq> PeerManager<C> {
                 self.suspect.on_lost(self.table.counts().total(), now);
             }
             Outcome::Failed { cause: Cause::Local | Cause::Transient | Cause::Closed, .. }
-            | Outcome::Gone { cause: Cause::Local } => {}
+            // our own doing
+            | Outcome::Gone { cause: Cause::Local | Cause::Pruned } => {}
             // whatever it said, it said something
             Outcome::Ready { .. } | Outcome::Failed { .. } | Outcome::Gone { .. } => self.suspect.on_alive(now),
         }

@@ -169,11 +169,27 @@ impl<'a> Draft<'a> {
         Some((self.take(index).peer_id, reason))
     }
 
-    /// So many others than known peers, those with the lowest heads and the shortest sessions.
+    /// So many at most, those with the lowest heads and the shortest sessions; known peers, the outbound floor and whoever
+    /// covers what few cover are spared.
     fn rotate(mut self, share: usize) -> Vec<(PeerId, PruneReason)> {
-        self.stay.retain(|resident| !resident.known);
-        self.stay.sort_by_key(|resident| (resident.head_slot, std::cmp::Reverse(resident.ready_at)));
-        self.stay.iter().take(share).map(|resident| (resident.peer_id, PruneReason::Stalled)).collect()
+        let mut gone = Vec::new();
+        while gone.len() < share {
+            let at_floor = self.outbound() <= self.limits.min_outbound;
+            let tight = self.coverage.tight();
+            let least = (0..self.stay.len())
+                .filter(|index| {
+                    let resident = self.stay[*index];
+                    let floor = at_floor && resident.direction == Direction::Outbound;
+                    !resident.known && !floor && (tight & resident.cover).is_empty()
+                })
+                .min_by_key(|index| {
+                    let resident = self.stay[*index];
+                    (resident.head_slot, std::cmp::Reverse(resident.ready_at))
+                });
+            let Some(index) = least else { break };
+            gone.push((self.take(index).peer_id, PruneReason::Stalled));
+        }
+        gone
     }
 
     fn take(&mut self, index: usize) -> &'a Resident {
@@ -326,6 +342,24 @@ mod tests {
         residents[5].head_slot = Slot(101);
         assert_eq!(prune_with(&mut pruner, &residents, 100, start + PRUNE_EVERY * 61), []);
         assert_eq!(prune_with(&mut pruner, &residents, 100, start + PRUNE_EVERY * 62), []);
+    }
+
+    #[test]
+    fn a_rotation_spares_the_outbound_floor_and_whoever_alone_covers_something() {
+        let start = Instant::now();
+        let mut pruner = Pruner::new(start);
+        let mut residents: Vec<_> = (1..=60).map(resident).collect();
+        // ten of the worst: two outbound, which is below the floor of 20, and one with a subnet of its own
+        for resident in &mut residents[..10] {
+            resident.head_slot = Slot(1);
+        }
+        residents[0].direction = Direction::Outbound;
+        residents[1].direction = Direction::Outbound;
+        residents[2].cover.attnets = 1;
+        assert_eq!(prune_with(&mut pruner, &residents, 100, start), []);
+        let pruned = prune_with(&mut pruner, &residents, 100, start + STALLED_AFTER);
+        assert_eq!(pruned.len(), 10);
+        assert!(pruned.iter().all(|(peer_id, _)| ![peer(1), peer(2), peer(3)].contains(peer_id)), "{pruned:?}");
     }
 
     #[test]

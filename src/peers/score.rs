@@ -228,9 +228,23 @@ impl Scores {
 
     /// Lifts a ban before its time, and clears the record: somebody vouches for the peer now.
     pub fn pardon(&mut self, peer_id: &PeerId) {
-        if self.entries.remove(peer_id).is_some_and(|entry| entry.banned_until.is_some()) {
+        if let Some(entry) = self.entries.remove(peer_id).filter(|entry| entry.banned_until.is_some()) {
             self.changes.push_back(BanChange::Unban { target: BanTarget::Peer(*peer_id) });
+            if let Some(group) = entry.group {
+                self.pardon_group(group);
+            }
         }
+    }
+
+    /// Lifts the ban of a group that too few banned peers are left of.
+    fn pardon_group(&mut self, group: IpGroup) {
+        if self.banned_of(group) <= BANNED_PER_GROUP && self.groups.remove(&group).is_some() {
+            self.changes.push_back(BanChange::Unban { target: BanTarget::Group(group) });
+        }
+    }
+
+    fn banned_of(&self, group: IpGroup) -> usize {
+        self.entries.values().filter(|entry| entry.group == Some(group) && entry.banned_until.is_some()).count()
     }
 
     /// Clears the record of everyone who was charged since then, and lifts their bans: it was we who erred.
@@ -292,8 +306,7 @@ impl Scores {
     }
 
     fn ban_group(&mut self, group: IpGroup, now: Instant) {
-        let banned = self.entries.values().filter(|entry| entry.group == Some(group) && entry.banned_until.is_some());
-        if banned.count() <= BANNED_PER_GROUP {
+        if self.banned_of(group) <= BANNED_PER_GROUP {
             return;
         }
         let until = now + GROUP_BAN;
@@ -493,6 +506,21 @@ mod tests {
         assert!(drain(&mut scores, now).contains(&BanChange::Ban { target, until }));
         assert!(drain(&mut scores, until).contains(&BanChange::Unban { target }));
         assert_eq!(scores.group_banned_until(public.unwrap()), None);
+    }
+
+    #[test]
+    fn a_pardon_of_its_members_lifts_the_ban_of_an_address() {
+        let now = Instant::now();
+        let group = IpGroup::of(&"/ip4/8.8.8.8/tcp/1".parse().unwrap());
+        let mut scores = Scores::new(64);
+        for n in 1..=6 {
+            ban(&mut scores, n, group, now);
+        }
+        drain(&mut scores, now);
+        scores.forgive_since(now);
+        let target = BanTarget::Group(group.unwrap());
+        assert!(drain(&mut scores, now).contains(&BanChange::Unban { target }));
+        assert_eq!((scores.groups.len(), scores.bans().count()), (0, 0));
     }
 
     #[test]

@@ -215,3 +215,19 @@ async fn a_peer_beyond_the_limits_is_told_that_we_are_full() -> Result<()> {
     assert_eq!(full.peers().len(), guests.len());
     Ok(())
 }
+
+#[tokio::test]
+async fn two_networks_that_meet_both_say_what_told_them_apart() -> Result<()> {
+    let mut listener = TestNode::start(Options::new(&network(7))).await?;
+    let known_peers = vec![listener.multiaddr("/tcp/")?];
+    let mut dialler = TestNode::start(Options { known_peers, ..Options::new(&network(8)) }).await?;
+    for node in [&mut dialler, &mut listener] {
+        let is_refusal = |event: &NodeEvent| matches!(event, NodeEvent::HandshakeRejected { .. });
+        let refusal = node.wait("handshake.rejected", is_refusal).await?;
+        let NodeEvent::HandshakeRejected { step, reason, goodbye_code, .. } = &*refusal else {
+            unreachable!("waited for it")
+        };
+        assert_eq!((*step, *reason, *goodbye_code), ("status", "wrong_fork_digest", Some(2)));
+    }
+    Ok(())
+}

@@ -9,7 +9,9 @@ use beacond::peers::{
     Action, Admission, Cause, Cover, CoverTargets, DialQueueConfig, Limits, ManagerConfig, Outcome, PeerManager,
     PeerRecord, Removal, Source, SuspectChange, UpkeepAction,
 };
-use beacond::types::{Client, Direction, Epoch, ForkDigest, Muxer, PeerId, Root, Slot, StatusMessage, Transport};
+use beacond::types::{
+    Client, Direction, Epoch, ForkDigest, GoodbyeReason, Muxer, PeerId, Root, Slot, StatusMessage, Transport,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
@@ -376,7 +378,13 @@ impl World {
             match action {
                 Action::Dial(candidate) => self.on_dial(&candidate.peer_id),
                 Action::Upkeep(upkeep) => self.on_upkeep(number(&upkeep.peer_id), upkeep.action),
-                Action::Disconnect { peer_id, .. } => self.end_session(number(&peer_id), Cause::Local),
+                Action::Disconnect { peer_id, goodbye, .. } => {
+                    let cause = match goodbye {
+                        GoodbyeReason::TOO_MANY_PEERS => Cause::Pruned,
+                        _ => Cause::Violation,
+                    };
+                    self.end_session(number(&peer_id), cause);
+                }
                 Action::Lookup(cover) => {
                     let cover = Some([u128::from(cover.attnets), cover.columns]);
                     self.after(LOOKUP, Event::LookupDone { cover });

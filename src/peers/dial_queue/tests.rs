@@ -341,6 +341,21 @@ fn a_peer_that_moved_is_tried_soon_and_one_that_sent_us_away_is_not() {
 }
 
 #[test]
+fn whoever_was_pruned_is_left_alone_and_no_longer_preferred() {
+    let mut f = fixture();
+    f.push(1, Source::Discovered);
+    assert_eq!(f.next(), Some(peer(1)));
+    f.queue.on_proven(&peer(1));
+    f.outcome(1, READY);
+    f.pass(900);
+    let pause = f.outcome(1, Outcome::Gone { cause: Cause::Pruned });
+    assert!(pause >= Duration::from_secs(450), "{pause:?}");
+    f.pass(600);
+    let not_proven = |prospect: Prospect<'_>| (!prospect.proven).then_some(0);
+    assert!(f.queue.next_by(Want::Any, f.now, not_proven).is_some());
+}
+
+#[test]
 fn who_sent_us_away_is_left_alone_as_long_as_before() {
     for leave in [Cause::TooManyPeers, Cause::Banned, Cause::Incompatible, Cause::Violation] {
         let mut f = fixture();

@@ -195,6 +195,9 @@ impl World {
 
     /// Does what the manager asks for; a connection is closed as soon as that is asked for.
     fn act(&mut self) {
+        if self.manager.link_changed && self.manager.next_link_change <= self.now {
+            self.forgive();
+        }
         for _ in 0..10_000 {
             let Some(action) = self.manager.next_action(self.now) else {
                 let wakeup = self.manager.wakeup(self.now);
@@ -208,11 +211,12 @@ impl World {
                         self.hang_up(number(&upkeep.peer_id), Cause::Transient);
                     }
                 }
-                Action::Disconnect { peer_id, connection, .. } => {
+                Action::Disconnect { peer_id, connection, goodbye, .. } => {
                     let n = number(&peer_id);
                     assert!(!self.known.contains(&n), "known peer {n} is left");
                     assert_eq!(self.ready.get(&n), Some(&connection));
-                    self.hang_up(n, Cause::Local);
+                    let pruned = goodbye == GoodbyeReason::TOO_MANY_PEERS;
+                    self.hang_up(n, if pruned { Cause::Pruned } else { Cause::Violation });
                 }
                 Action::Mirror(BanChange::Ban { target, until }) => {
                     self.mirror.insert(target, until);
@@ -535,4 +539,32 @@ fn dead_known_peers_take_no_dials_from_discovered_ones() {
     }
     world.act();
     assert!(world.dialing.len() >= 6 + 8, "{}", world.dialing.len());
+}
+
+#[test]
+fn an_address_in_place_of_one_that_went_is_noticed_although_it_comes_soon_after() {
+    let mut world = World::new();
+    world.link_changed();
+    world.push(1, Source::KnownPeer);
+    world.act();
+    assert_eq!(world.dialing.len(), 1);
+    let failed = Outcome::Failed { direction: Direction::Outbound, cause: Cause::Transient };
+    // back-offs grow to half a minute
+    for _ in 0..12 {
+        for n in std::mem::take(&mut world.dialing).into_keys() {
+            world.outcome(n, failed, Cause::Transient);
+        }
+        world.pass(2);
+        world.act();
+    }
+    world.manager.next_link_change = world.now + seconds(5);
+    world.link_changed();
+    for n in std::mem::take(&mut world.dialing).into_keys() {
+        world.outcome(n, failed, Cause::Transient);
+    }
+    world.forgive();
+    world.pass(5);
+    world.act();
+    assert!(!world.manager.link_changed, "acted upon");
+    assert_eq!(world.dialing.len(), 1, "its back-off is void");
 }
