@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use beacond::time::unix_now_ms;
 
 use crate::child::Child;
-use crate::figures::cpu_seconds;
+use crate::figures::{cpu_seconds, resident_mb};
 use crate::load::SENDERS;
 use crate::ours::Report;
 use crate::scenario::Scenario;
@@ -32,6 +32,8 @@ pub(crate) struct Run {
     senders: Child,
     start_ms: u64,
     offsets_ms: Vec<u64>,
+    /// What the receiver took before it had peers.
+    pub(crate) alone_mb: f64,
 }
 
 /// What became of a part.
@@ -62,6 +64,7 @@ impl Run {
         };
         let receiver = Child::start(role, &[&text])?;
         let address = receiver.hear("listening")?;
+        let alone_mb = resident_mb(receiver.id(), false)?;
         let mut senders = Child::start("senders", &[&text, &address, handshakes])?;
         for _ in 0..SENDERS + scenario.silent {
             receiver.hear("peer")?;
@@ -72,7 +75,7 @@ impl Run {
         let start_ms = scenario.start_ms();
         ensure!(unix_now_ms() + NOTICE_MS < start_ms, "setting up took too long: the machine is too busy");
         let offsets_ms = scenario.parts.iter().map(|timed| timed.offset_ms).collect();
-        Ok(Self { receiver, senders, start_ms, offsets_ms })
+        Ok(Self { receiver, senders, start_ms, offsets_ms, alone_mb })
     }
 
     /// Plays a part at its time.
