@@ -54,7 +54,7 @@ use super::{
 use crate::events::Events;
 use crate::fault::{Classify, Fault};
 use crate::tasks::TaskGroup;
-use crate::types::{Enr, NodeId};
+use crate::types::{Enr, Multiaddr, NodeId};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -252,6 +252,13 @@ impl Discovery for Discv5Discovery {
                 return Err(LookupError::Stopped);
             }
             self.walker.search(target).await
+        })
+    }
+
+    fn request_enr(&self, address: Multiaddr) -> BoxFuture<'static, Option<Enr>> {
+        let asked = self.discv5.request_enr(address);
+        Box::pin(async move {
+            asked.await.inspect_err(|error| tracing::debug!(%error, "no record from an address for discovery")).ok()
         })
     }
 

@@ -24,7 +24,7 @@ pub use self::predicate::{Candidate, Predicate, Refusal, RefusalCounts};
 pub use self::reachability::{AddressSource, Change, Reachability, Verdict};
 pub use self::target::{LookupTarget, MAX_MATCHES};
 use crate::fault::{Classify, Fault};
-use crate::types::{Enr, NodeId};
+use crate::types::{Enr, Multiaddr, NodeId};
 
 /// Records that one lookup returns at most: one bucket.
 pub const MAX_LOOKUP_RECORDS: usize = 16;
@@ -87,6 +87,14 @@ pub trait Discovery: fmt::Debug + Send + Sync + 'static {
     /// The record of a node, if it is at hand.
     fn record_of(&self, _node_id: &NodeId) -> Option<Enr> {
         None
+    }
+
+    /// Asks whoever answers discovery at an address, which ends in `/udp/PORT/p2p/PEER_ID`, for its record. `None` when
+    /// nobody answers, or where nobody can be asked.
+    ///
+    /// Cancel safe.
+    fn request_enr(&self, _address: Multiaddr) -> BoxFuture<'static, Option<Enr>> {
+        Box::pin(std::future::ready(None))
     }
 
     /// What happened since start.

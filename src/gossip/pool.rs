@@ -72,6 +72,7 @@ struct Bench {
 
 impl Bench {
     fn judge_what_is_quick(&self, mut messages: mpsc::Receiver<GossipMessage>) {
+        let _closes = Closes(&self.long);
         let mut batch = Vec::with_capacity(BATCH);
         let mut since = Instant::now();
         while messages.blocking_recv_many(&mut batch, BATCH) > 0 {
@@ -84,7 +85,6 @@ impl Bench {
             }
             since = Instant::now();
         }
-        self.long.close();
     }
 
     fn judge_or_pass_on(&self, message: GossipMessage) {
@@ -119,6 +119,15 @@ impl Bench {
             }
             Err(verdict) => self.settler.settle(case, verdict),
         }
+    }
+}
+
+/// Lets the others end with the quick thread, however that ends.
+struct Closes<'a>(&'a Turns);
+
+impl Drop for Closes<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

@@ -11,11 +11,11 @@ use crate::discovery::{Candidate, Discovery, LookupTarget, Predicate};
 use crate::events::{Events, NodeEvent};
 use crate::fault::{Classify, Fault};
 use crate::handshake::LocalView;
-use crate::peers::{SETTLE_PATIENCE, Settlement, UpkeepAction};
+use crate::peers::{SETTLE_PATIENCE, Settlement, Source, UpkeepAction};
 use crate::rpc::{CallError, RpcTimeouts, call, methods};
 use crate::switch::{ConnectionId, StreamOpener};
 use crate::time::milliseconds;
-use crate::types::{Enr, MetaData, PeerId, StatusMessage};
+use crate::types::{Enr, MetaData, Multiaddr, PeerId, StatusMessage};
 
 /// What a peer answered.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(super) enum Errand {
     Metadata(PeerId, Box<MetaData>),
     /// It answered nothing, or wrongly.
     Failed(PeerId, Fault),
+    /// The record of a peer of which only an address for discovery was known.
+    Record(Box<Enr>, Source),
     /// Nobody answered a thing: peers that discovery found.
     Found(Vec<Candidate>),
     /// Nothing: the connection was closed a while ago.
@@ -109,6 +111,26 @@ pub(super) async fn run_errand(
     };
     Some(answer.unwrap_or_else(|error| Errand::Failed(peer_id, error.fault())))
 }
+
+/// Asks for the record of a peer until there is an answer, at growing intervals.
+pub(super) async fn ask_for_record(
+    discovery: Arc<dyn Discovery>,
+    address: Multiaddr,
+    source: Source,
+) -> Option<Errand> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Some(enr) = discovery.request_enr(address.clone()).await {
+            return Some(Errand::Record(Box::new(enr), source));
+        }
+        sleep_until(Instant::now() + pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Between two questions for a record, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 /// Looks for records that cover what is missing, and judges them.
 pub(super) async fn look_for(

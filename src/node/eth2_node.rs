@@ -18,7 +18,7 @@ use super::actions::{cover_of, cover_of_plan};
 use super::attempt::{Attempt, shake_hands};
 use super::connection::{Connection, Handshaker, Ready, Refused, close};
 use super::discovery_loop::DiscoveryLoop;
-use super::errand::{Errand, run_errand};
+use super::errand::{Errand, ask_for_record, run_errand};
 use super::handle::{NodeCommand, NodeSnapshot};
 use super::hearing::Hearing;
 use super::report::PeerReport;
@@ -98,7 +98,8 @@ pub struct Eth2Node {
     /// From where the attempts of peers come, unless from a private network.
     pub(super) inbound_groups: HashMap<task::Id, IpGroup>,
     pub(super) errands: JoinSet<Option<Errand>>,
-    /// Goodbyes to peers for whom there is no place, at most [`TURNED_AWAY`].
+    /// Leaves of peers for whom there is no place: at most [`TURNED_AWAY`] are told goodbye, the others are hung up on at
+    /// once.
     pub(super) turned_away: JoinSet<()>,
     pub(super) postponed: VecDeque<Upkeep<ConnectionId>>,
     pub(super) switch_events: mpsc::Receiver<SwitchEvent>,
@@ -120,7 +121,7 @@ pub struct Eth2Node {
     pub(super) plan: watch::Sender<Arc<Plan>>,
     /// What we tell of ourselves; **newest wins**.
     pub(super) metadata: watch::Sender<MetaData>,
-    /// Peers whose gossip is so bad that they are left.
+    /// What the router finds wrong with peers.
     pub(super) conduct: mpsc::Receiver<(PeerId, Conduct)>,
     pub(super) demand: watch::Sender<bool>,
     pub(super) snapshot: watch::Sender<NodeSnapshot>,
@@ -159,8 +160,13 @@ pub struct Farewell {
 }
 
 impl Eth2Node {
-    /// Adds a peer to the routing table (if it has a record) and to the dial queue.
+    /// Adds a peer to the routing table (if it has a record) and to the dial queue. Of one that is known by an address for
+    /// discovery alone, the record is asked for first.
     pub(super) fn add_known_peer(&mut self, peer: KnownPeer, source: Source) {
+        if let Some(address) = peer.discovery_address() {
+            self.errands.spawn(ask_for_record(self.discovery.clone(), address, source));
+            return;
+        }
         let (peer_id, addresses, cover) = match peer {
             KnownPeer::Multiaddr { peer_id, address } => (peer_id, vec![address], Cover::default()),
             KnownPeer::Enr(enr) => {
@@ -617,6 +623,7 @@ impl Eth2Node {
                 self.manager.on_looked(found.len(), Instant::now());
                 found.into_iter().for_each(|found| self.on_candidate(found));
             }
+            Ok(Some(Errand::Record(enr, source))) => self.add_known_peer(KnownPeer::Enr(enr), source),
             Ok(Some(Errand::HungUp(connection_id))) => self.on_closed(connection_id, None),
             Ok(Some(Errand::Settled { peer_id, keep, lives })) => self.on_settled(peer_id, keep, lives),
             Ok(None) => {}

@@ -46,7 +46,8 @@ pub enum SuspectChange {
     Ended(Verdict),
 }
 
-/// What was seen lately, and the verdict on it. Bounded: about 30 KB at worst.
+/// What was seen lately, and the verdict on it. Bounded: 512 instants of each of two kinds, and as many peers of 96 bytes,
+/// 70 KB at worst.
 #[derive(Debug, Default)]
 pub struct Suspect {
     /// Since the last sign of life.

@@ -52,6 +52,20 @@ impl KnownPeer {
     }
 }
 
+impl KnownPeer {
+    /// Where its record can be asked for, if the address is one of discovery: an IP and `/udp/PORT` alone.
+    #[must_use]
+    pub fn discovery_address(&self) -> Option<Multiaddr> {
+        let Self::Multiaddr { peer_id, address } = self else { return None };
+        let mut parts = address.iter();
+        let is_it = matches!(
+            (parts.next(), parts.next(), parts.next()),
+            (Some(Protocol::Ip4(_) | Protocol::Ip6(_)), Some(Protocol::Udp(_)), None)
+        );
+        is_it.then(|| address.clone().with(Protocol::P2p(*peer_id)))
+    }
+}
+
 impl FromStr for KnownPeer {
     type Err = KnownPeerError;
 

@@ -110,3 +110,15 @@ impl Graph {
         (degrees().min().unwrap_or_default(), degrees().max().unwrap_or_default())
     }
 }
+
+#[test]
+fn an_address_of_discovery_is_asked_for_its_record() -> Result<()> {
+    testbed::run(|bed| {
+        let known = bed.start("known", &[])?;
+        let port = known.enr.udp4().context("no port for discovery")?;
+        let address = format!("/ip4/127.0.0.1/udp/{port}/p2p/{}", known.peer_id());
+        let dialler = bed.start("dialler", &["--boot-nodes", &address])?;
+        dialler.connected_to(&known)?;
+        end_all(vec![dialler, known])
+    })
+}

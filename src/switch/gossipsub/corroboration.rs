@@ -26,9 +26,10 @@ const LATEST: Duration = Duration::from_millis(3_300);
 /// Networks that are told apart for one message; `copies` cannot ask for more.
 pub(super) const MAX_COPIES: usize = 8;
 
-/// Messages in the table: a burst of 15 000 a second for 2 s and what is left of it, twice. 65 536 × about 350 bytes,
-/// in a table and two queues: 22 MiB at worst. Beyond it, messages are not corroborated.
-const MESSAGES: usize = 65_536;
+/// Messages in the table: a burst of 15 000 a second for 2 s and what is left of it, nearly twice. What a table of 2^16
+/// places holds: 65 536 × about 290 bytes, and 40 bytes for each message in one of two queues, 21 MiB at worst. Beyond it,
+/// messages are not corroborated.
+const MESSAGES: usize = 57_344;
 
 /// Who sent a copy, and from where.
 #[derive(Clone, Copy, Debug)]
