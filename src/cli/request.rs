@@ -22,6 +22,7 @@ use crate::events::{NodeEvent, Subscription};
 use crate::node::{Answer, BeaconNode, NodeHandle, RequestError, Whom};
 use crate::rpc::{AnswerCheck, Checked, methods};
 use crate::types::containers::List;
+use crate::types::containers::deneb::BlobIdentifier;
 use crate::types::containers::fulu::DataColumnsByRootIdentifier;
 use crate::types::{KnownPeer, PeerId, Root, Slot, TopicKind, enr_peer_id};
 use rows::{Raw, Row};
@@ -100,6 +101,20 @@ enum MethodArgs {
         #[command(flatten)]
         columns: ColumnArgs,
     },
+    /// Blobs of the blocks in a stretch of slots, before Fulu
+    BlobSidecarsByRange(RangeArgs),
+    /// Blobs of blocks, by their roots, before Fulu
+    BlobSidecarsByRoot {
+        #[command(flatten)]
+        roots: RootsArgs,
+        /// Which blobs of each, separated by commas
+        #[arg(long, value_name = "LIST", required = true, value_delimiter = ',', value_parser = clap::value_parser!(u64).range(0..9))]
+        blobs: Vec<u64>,
+    },
+    /// Payloads of the blocks in a stretch of slots, from Gloas on
+    ExecutionPayloadEnvelopesByRange(RangeArgs),
+    /// Payloads of blocks, by their roots, from Gloas on
+    ExecutionPayloadEnvelopesByRoot(RootsArgs),
     /// Where a light client starts
     LightClientBootstrap {
         /// Root of a finalized block at the start of an epoch
@@ -267,6 +282,22 @@ impl<'a> Asking<'a> {
                 let request = List::new(roots.into_iter().map(of).collect());
                 let request = request.map_err(|_| Failure::Usage("--root: at most 128 blocks".to_owned()))?;
                 self.exchange::<methods::DataColumnSidecarsByRoot>(request).await
+            }
+            MethodArgs::BlobSidecarsByRange(RangeArgs { start_slot, count }) => {
+                let request = methods::SlotRange { start_slot: slot(start_slot), count };
+                self.exchange::<methods::BlobSidecarsByRange>(request).await
+            }
+            MethodArgs::BlobSidecarsByRoot { roots: RootsArgs { roots }, blobs } => {
+                let of = |block_root| blobs.iter().map(move |index| BlobIdentifier { block_root, index: *index });
+                let request = roots.into_iter().flat_map(of).collect();
+                self.exchange::<methods::BlobSidecarsByRoot>(request).await
+            }
+            MethodArgs::ExecutionPayloadEnvelopesByRange(RangeArgs { start_slot, count }) => {
+                let request = methods::SlotRange { start_slot: slot(start_slot), count };
+                self.exchange::<methods::ExecutionPayloadEnvelopesByRange>(request).await
+            }
+            MethodArgs::ExecutionPayloadEnvelopesByRoot(RootsArgs { roots }) => {
+                self.exchange::<methods::ExecutionPayloadEnvelopesByRoot>(roots).await
             }
             MethodArgs::LightClientBootstrap { root } => self.exchange::<methods::LightClientBootstrap>(root).await,
             MethodArgs::LightClientUpdatesByRange { start_period, count } => {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde_json::{Map, Value};
 
 use crate::cli::Failure;
-use crate::rpc::answers::{Block, FetchedColumn, LightClientObject};
+use crate::rpc::answers::{Block, FetchedBlob, FetchedColumn, FetchedEnvelope, LightClientObject};
 
 /// A chunk that can be printed.
 pub(super) trait Row {
@@ -76,6 +76,58 @@ impl Row for FetchedColumn {
 
     fn name(&self) -> String {
         format!("column-{}-{}-{}", self.column.slot(), self.block_root, self.column.index())
+    }
+}
+
+impl Row for FetchedBlob {
+    fn fill(&self, row: &mut Map<String, Value>) {
+        let Self { fork_digest, fork, block_root, ssz, sidecar } = self;
+        fields(
+            row,
+            [
+                ("slot", sidecar.signed_block_header.message.slot.0.into()),
+                ("block_root", block_root.to_string().into()),
+                ("index", sidecar.index.into()),
+                ("fork", fork.as_str().into()),
+                ("fork_digest", fork_digest.to_string().into()),
+                ("ssz_bytes", ssz.len().into()),
+            ],
+        );
+    }
+
+    fn ssz(&self) -> &[u8] {
+        &self.ssz
+    }
+
+    fn name(&self) -> String {
+        let slot = self.sidecar.signed_block_header.message.slot;
+        format!("blob-{slot}-{}-{}", self.block_root, self.sidecar.index)
+    }
+}
+
+impl Row for FetchedEnvelope {
+    fn fill(&self, row: &mut Map<String, Value>) {
+        let Self { fork_digest, fork, block_root, ssz, envelope } = self;
+        fields(
+            row,
+            [
+                ("slot", envelope.message.payload.slot_number.into()),
+                ("block_root", block_root.to_string().into()),
+                ("builder_index", envelope.message.builder_index.into()),
+                ("block_hash", envelope.message.payload.block_hash.to_string().into()),
+                ("fork", fork.as_str().into()),
+                ("fork_digest", fork_digest.to_string().into()),
+                ("ssz_bytes", ssz.len().into()),
+            ],
+        );
+    }
+
+    fn ssz(&self) -> &[u8] {
+        &self.ssz
+    }
+
+    fn name(&self) -> String {
+        format!("payload-{}-{}", self.envelope.message.payload.slot_number, self.block_root)
     }
 }
 
