@@ -14,7 +14,7 @@ use crate::types::PeerId;
 /// What points at ourselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Suspicion {
-    /// [`UNANSWERED_DIALS`] in a row were not answered, and nobody else gave a sign of life for [`QUIET`].
+    /// [`UNANSWERED_DIALS`] in a row were not answered, and nobody else gave a sign of life for 30 s.
     DialsUnanswered,
     /// A third of the peers was lost within [`LOSS_WINDOW`], without a goodbye.
     PeersLost,

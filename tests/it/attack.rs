@@ -556,7 +556,7 @@ async fn many_records_of_nobody_are_not_dialled_again_for_one_that_answers() -> 
     let forger = Forger::new(&fortress)?;
     let dials = Dials::watch(&mut fortress.node);
     let mut dead = BTreeSet::new();
-    for _ in 0..2 * FORGED {
+    for _ in 0..4 * FORGED {
         dead.insert(forger.lie(fixed_ports().tcp_port, forger.fork)?);
     }
     let all = |history: &[Arc<NodeEvent>]| dead.is_subset(&dials.of(history).ended);
@@ -658,7 +658,7 @@ async fn a_flood_of_datagrams_hinders_no_newcomer_and_bars_nobody() -> Result<()
 }
 
 /// Forged records of each kind.
-const FORGED: usize = 20;
+const FORGED: usize = 8;
 
 /// What was dialled from some moment on.
 #[derive(Debug, Default)]

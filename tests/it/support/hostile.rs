@@ -84,7 +84,7 @@ impl Hostile {
         Self::speaking(methods::protocol_ids().collect()).await
     }
 
-    /// Speaks every protocol over the memory of the process: the cheapest of peers.
+    /// Speaks every protocol over the memory of the process, and only dials: the cheapest of peers.
     pub(crate) async fn in_memory() -> Result<Self> {
         let transports = TransportConfig { tcp: false, memory: true, ..over_tcp() };
         Self::start_as(Keypair::generate_secp256k1(), methods::protocol_ids().collect(), &transports).await
@@ -109,8 +109,11 @@ impl Hostile {
         let settings =
             SwitchSettings { keypair: keypair.clone(), transport, muxers, protocols, limits, metrics: None, gossip };
         let (mut switch, ends) = Switch::new(settings);
-        let listen = if transports.memory { "/memory/0" } else { "/ip4/127.0.0.1/tcp/0" };
-        let address = switch.listen(listen.parse()?, "--port").await?;
+        // libp2p never forgets a listener in memory
+        let address = match transports.memory {
+            true => Multiaddr::empty(),
+            false => switch.listen("/ip4/127.0.0.1/tcp/0".parse()?, "--port").await?,
+        };
         let tasks = TaskGroup::new();
         tasks.spawn("hostile", switch.run(tasks.token().clone()));
         Ok(Self { peer_id, address, keypair, ends, tasks })
