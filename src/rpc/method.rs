@@ -112,11 +112,11 @@ macro_rules! forked {
         }
 
         fn decode_response(
-            ssz: &[u8],
+            ssz: Vec<u8>,
             _context: Option<$crate::types::ForkDigest>,
             _protocol: &$crate::rpc::method::Protocol,
         ) -> Result<Vec<u8>, $crate::rpc::RpcError> {
-            Ok(ssz.to_vec())
+            Ok(ssz)
         }
     };
 }
@@ -171,7 +171,7 @@ pub trait Method: Sized + Send + Sync + 'static {
     /// # Errors
     /// [`RpcError::Ssz`], [`RpcError::WrongContext`].
     fn decode_response(
-        ssz: &[u8],
+        ssz: Vec<u8>,
         context: Option<ForkDigest>,
         protocol: &Protocol,
     ) -> Result<Self::Response, RpcError>;
