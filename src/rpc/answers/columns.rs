@@ -58,6 +58,10 @@ impl AnswerCheck for ColumnCheck {
         self.contexts.belongs(fork_digest, column.slot())?;
         let block_root = column.block_root();
         self.asked.take(column.slot(), block_root, column.index())?;
+        // from Fulu on the schedule tells for every epoch; before any proof, whose cost is by the blob
+        let max_blobs = self.contexts.max_blobs(column.slot());
+        let blobs = u64::try_from(column.cells().0.len()).unwrap_or(u64::MAX);
+        require(max_blobs.is_some_and(|max| blobs <= max), Misanswer::Malformed(column.index()))?;
         prove(&column)?;
         Ok(FetchedColumn { fork_digest, fork, block_root, ssz: chunk.response, column })
     }

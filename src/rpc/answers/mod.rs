@@ -81,13 +81,13 @@ pub enum Misanswer {
     /// Not after the chunk before it, or not before it where the newest come first.
     #[error("slot {0} is out of order")]
     OutOfOrder(Slot),
-    /// A block that is not the child of the one before it.
+    /// A block that is not the child of the one before it, or a column or blob of another block of the same slot.
     #[error("block {0} does not follow the one before it")]
     BrokenChain(Root),
     /// A block, or a column of one, that was not asked for, or was sent already.
     #[error("{0} was not asked for, or was sent before")]
     Unasked(Root),
-    /// A column's lists are not of the length that they must have.
+    /// A column's lists are not of the length that they must have, or of more blobs than its epoch allows.
     #[error("column {0} is malformed")]
     Malformed(u64),
     /// A column or a blob whose commitments are not those of its block.
@@ -146,6 +146,11 @@ impl Contexts {
     /// The context is that of the slot's epoch.
     fn belongs(&self, digest: ForkDigest, slot: Slot) -> Result<(), RpcError> {
         if self.0.digest_at(slot.epoch()) == digest { Ok(()) } else { Err(RpcError::WrongContext(digest)) }
+    }
+
+    /// The most blobs of a block of that slot; `None` before Fulu.
+    fn max_blobs(&self, slot: Slot) -> Option<u64> {
+        self.0.state_at(slot.epoch()).max_blobs
     }
 }
 

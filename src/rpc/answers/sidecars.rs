@@ -9,7 +9,7 @@ use crate::types::{Root, Slot};
 /// Which sidecars may come.
 #[derive(Debug)]
 pub(super) enum Sidecars {
-    /// Of blocks in these slots, ascending by slot and index; with the last of them.
+    /// Of blocks in these slots, one in each, ascending by slot and index; with the last of them.
     Range {
         /// The first slot.
         start: Slot,
@@ -18,7 +18,7 @@ pub(super) enum Sidecars {
         /// Which of each block; all of them if `None`.
         indices: Option<BTreeSet<u64>>,
         /// The one before.
-        last: Option<(Slot, u64)>,
+        last: Option<(Slot, u64, Root)>,
     },
     /// These, each once, in any order. At most 16384 × 40 bytes = 640 KiB.
     Listed(BTreeSet<(Root, u64)>),
@@ -36,8 +36,11 @@ impl Sidecars {
                 require((*start..*end).contains(&slot), Misanswer::OutOfRange(slot))?;
                 let wanted = indices.as_ref().is_none_or(|indices| indices.contains(&index));
                 require(wanted, Misanswer::Unasked(root))?;
-                require(last.is_none_or(|last| (slot, index) > last), Misanswer::OutOfOrder(slot))?;
-                *last = Some((slot, index));
+                if let Some((last_slot, last_index, last_root)) = *last {
+                    require((slot, index) > (last_slot, last_index), Misanswer::OutOfOrder(slot))?;
+                    require(slot != last_slot || root == last_root, Misanswer::BrokenChain(root))?;
+                }
+                *last = Some((slot, index, root));
                 Ok(())
             }
             Self::Listed(listed) => require(listed.remove(&(root, index)), Misanswer::Unasked(root)),

@@ -162,6 +162,9 @@ fn columns_by_range_ascend_by_slot_and_index_and_are_proven() {
     assert_eq!(answer(&[honest[0].clone(), honest[0].clone()]), (1, Some("out_of_order")));
     assert_eq!(answer(&[column(first, 4)]), (0, Some("unasked")));
     assert_eq!(answer(&[column(first + 2, 3)]), (0, Some("out_of_range")));
+    let mut of_another = honest[1].clone();
+    of_another.signed_block_header.message.proposer_index = 7;
+    assert_eq!(answer(&[honest[0].clone(), of_another]), (1, Some("broken_chain")), "two blocks in a slot");
 
     let mutated = |mutate: &dyn Fn(&mut fulu::DataColumnSidecar)| {
         let mut column = honest[0].clone();
@@ -172,6 +175,15 @@ fn columns_by_range_ascend_by_slot_and_index_and_are_proven() {
     assert_eq!(mutated(&|column| column.column = List::default()), (0, Some("malformed")));
     let no_commitments = mutated(&|column| column.kzg_commitments = List::default());
     assert_eq!(no_commitments, (0, Some("malformed")));
+    let limit = schedule().state_at(Slot(first).epoch()).max_blobs.unwrap();
+    assert_eq!(limit, 9, "of Electra, until the first blob-parameter fork");
+    let many = |column: &mut fulu::DataColumnSidecar| {
+        let count = usize::try_from(limit).unwrap() + 1;
+        column.column = List::new(vec![column.column[0].clone(); count]).unwrap();
+        column.kzg_proofs = List::new(vec![column.kzg_proofs[0]; count]).unwrap();
+        column.kzg_commitments = List::new(vec![column.kzg_commitments[0]; count]).unwrap();
+    };
+    assert_eq!(mutated(&many), (0, Some("malformed")), "before its inclusion proof, which is wrong, too");
     let other_body = |column: &mut fulu::DataColumnSidecar| {
         column.signed_block_header.message.body_root = Root([1; 32]);
     };
