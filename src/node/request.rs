@@ -12,7 +12,7 @@ use super::handle::{NodeCommand, NodeHandle};
 use crate::chain::custody_groups;
 use crate::fault::{Classify, Fault};
 use crate::peers::{Misbehaviour, PeerRecord};
-use crate::rpc::{AnswerCheck, Asker, CallError, Checked, Fetch, Need};
+use crate::rpc::{AnswerCheck, Asker, CallError, Checked, Fetch, Need, Unaskable, askable};
 use crate::switch::ConnectionId;
 use crate::types::{PeerId, peer_node_id};
 
@@ -31,6 +31,9 @@ pub enum Whom {
 /// Why a request brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
+    /// Nobody could answer that; nobody was asked.
+    #[error("the request")]
+    Unaskable(#[from] Unaskable),
     /// The peer is not ready: not connected, or its handshakes are under way.
     #[error("{0} is no ready peer")]
     NotReady(PeerId),
@@ -53,6 +56,7 @@ pub enum RequestError {
 impl Classify for RequestError {
     fn fault(&self) -> Fault {
         match self {
+            Self::Unaskable(source) => source.fault(),
             Self::NotReady(_) | Self::Nobody => Fault::Transient,
             Self::Call { source, .. } => source.fault(),
             Self::Stopped => Fault::Local,
@@ -61,6 +65,7 @@ impl Classify for RequestError {
 
     fn reason(&self) -> &'static str {
         match self {
+            Self::Unaskable(source) => source.reason(),
             Self::NotReady(_) => "not_ready",
             Self::Nobody => "nobody",
             Self::Call { source, .. } => source.reason(),
@@ -135,6 +140,7 @@ impl NodeHandle {
     ///
     /// Cancel safe: the request is given up.
     pub async fn request<M: Checked>(&self, whom: Whom, request: &M::Request) -> Result<Answer<M>, RequestError> {
+        askable::<M>(request)?;
         let attempts = if whom == Whom::Any { ATTEMPTS } else { 1 };
         let mut except = BTreeSet::new();
         let mut failure = None;

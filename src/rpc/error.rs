@@ -12,6 +12,39 @@ use crate::types::ForkDigest;
 use super::answers::Misanswer;
 use super::snappy::SnappyError;
 
+/// Why a request is not sent: no peer could answer it by the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unaskable {
+    /// Nothing is asked for.
+    #[error("asks for nothing")]
+    Nothing,
+    /// The same thing is asked for more than once.
+    #[error("asks for something more than once")]
+    Repeated,
+    /// More is listed than the method allows.
+    #[error("lists too much: {size} bytes, {max} are allowed")]
+    TooLong {
+        /// Bytes of the request's SSZ.
+        size: usize,
+        /// The most that there may be.
+        max: usize,
+    },
+}
+
+impl Classify for Unaskable {
+    fn fault(&self) -> Fault {
+        Fault::Local
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Nothing => "asks_for_nothing",
+            Self::Repeated => "asks_repeatedly",
+            Self::TooLong { .. } => "asks_too_much",
+        }
+    }
+}
+
 /// Why an exchange did not work out.
 #[derive(Debug, thiserror::Error)]
 pub enum RpcError {

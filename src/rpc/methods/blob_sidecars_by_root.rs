@@ -2,7 +2,7 @@
 
 use super::{BLOB, MAX_REQUEST_BLOB_SIDECARS};
 use crate::rpc::codec::SizeBounds;
-use crate::rpc::method::forked;
+use crate::rpc::method::{all_distinct, forked};
 use crate::types::containers::deneb::BlobIdentifier;
 
 /// The method `blob_sidecars_by_root`, version 1.
@@ -15,5 +15,6 @@ forked!(
     BlobSidecarsByRoot, "blob_sidecars_by_root" / 1,
     request: Vec<BlobIdentifier> [SizeBounds::between(0, MAX_REQUEST_BLOB_SIDECARS * 40)],
     response: BLOB,
-    most: |request| request.len().min(MAX_REQUEST_BLOB_SIDECARS)
+    most: |request| request.len().min(MAX_REQUEST_BLOB_SIDECARS),
+    distinct: |request| all_distinct(request.iter().map(|blob| (blob.block_root, blob.index)))
 );

@@ -4,10 +4,13 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::rpc::error::RpcError;
-use crate::rpc::method::{Method, negotiated, protocols};
+use crate::rpc::error::{RpcError, Unaskable};
+use crate::rpc::method::{Method, askable, negotiated, protocols};
 use crate::rpc::testing::{metadata, status};
-use crate::types::{GoodbyeReason, MetaData, Slot, StatusMessage};
+use crate::types::containers::List;
+use crate::types::containers::deneb::BlobIdentifier;
+use crate::types::containers::fulu::DataColumnsByRootIdentifier;
+use crate::types::{GoodbyeReason, MetaData, Root, Slot, StatusMessage};
 
 #[derive(Deserialize)]
 struct Vectors {
@@ -115,6 +118,35 @@ fn stray_bits_of_a_bit_vector_are_refused() {
     let mut ssz = ssz_of("metadata/2");
     ssz[16] |= 0x10;
     assert!(matches!(Metadata::decode_response(ssz, None, &Metadata::PROTOCOLS[1]), Err(RpcError::Ssz(_))));
+}
+
+#[test]
+fn what_nobody_can_answer_is_not_asked() {
+    let root = |number: u64| Root(std::array::from_fn(|at| number.to_le_bytes()[at % 8]));
+    let roots = |count: u64| (0..count).map(root).collect::<Vec<_>>();
+    let range = |count| BlocksByRange { start_slot: Slot(1), count, step: 1 };
+    assert_eq!(askable::<BeaconBlocksByRange>(&range(0)), Err(Unaskable::Nothing));
+    assert_eq!(askable::<BeaconBlocksByRange>(&range(1)), Ok(()));
+    assert_eq!(
+        askable::<BeaconBlocksByHead>(&BlocksByHead { beacon_root: root(1), count: 0 }),
+        Err(Unaskable::Nothing)
+    );
+    assert_eq!(askable::<BeaconBlocksByRoot>(&Vec::new()), Err(Unaskable::Nothing));
+    assert_eq!(askable::<BeaconBlocksByRoot>(&roots(1024)), Ok(()));
+    let too_long = Unaskable::TooLong { size: 1025 * 32, max: 1024 * 32 };
+    assert_eq!(askable::<BeaconBlocksByRoot>(&roots(1025)), Err(too_long));
+    assert_eq!(askable::<BeaconBlocksByRoot>(&vec![root(1); 2]), Err(Unaskable::Repeated));
+    assert_eq!(askable::<ExecutionPayloadEnvelopesByRoot>(&vec![root(1); 2]), Err(Unaskable::Repeated));
+    let blob = BlobIdentifier { block_root: root(1), index: 1 };
+    assert_eq!(askable::<BlobSidecarsByRoot>(&vec![blob; 2]), Err(Unaskable::Repeated));
+    let columns = |columns| ColumnsByRange { start_slot: Slot(1), count: 2, columns: List::new(columns).unwrap() };
+    assert_eq!(askable::<DataColumnSidecarsByRange>(&columns(vec![3, 3])), Err(Unaskable::Repeated));
+    assert_eq!(askable::<DataColumnSidecarsByRange>(&columns(Vec::new())), Err(Unaskable::Nothing));
+    let of = |columns| DataColumnsByRootIdentifier { block_root: root(1), columns: List::new(columns).unwrap() };
+    let by_root = |blocks| askable::<DataColumnSidecarsByRoot>(&List::new(blocks).unwrap());
+    assert_eq!(by_root(vec![of(vec![3]), of(vec![4])]), Ok(()));
+    assert_eq!(by_root(vec![of(vec![3]), of(vec![4, 3])]), Err(Unaskable::Repeated));
+    assert_eq!((askable::<Metadata>(&()), askable::<LightClientFinalityUpdate>(&())), (Ok(()), Ok(())));
 }
 
 fn survives<M: Method>(ssz: &[u8]) {
