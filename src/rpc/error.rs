@@ -94,6 +94,9 @@ pub enum RpcError {
         /// The most that the request allows.
         limit: usize,
     },
+    /// The check of a chunk came to no end: it panicked, or the program ends.
+    #[error("the check of a chunk came to no end")]
+    Unchecked,
     /// A chunk that can be read, and is not what was asked for.
     #[error(transparent)]
     Misanswer(#[from] Misanswer),
@@ -114,6 +117,7 @@ impl Classify for RpcError {
         match self {
             Self::Io(_) | Self::Closed | Self::Timeout(_) => Fault::Transient,
             Self::Unsupported => Fault::Incompatible,
+            Self::Unchecked => Fault::Local,
             Self::Truncated => Fault::Violation(Severity::Low),
             Self::Snappy(SnappyError::Overrun { .. } | SnappyError::OverBudget { .. }) => {
                 Fault::Violation(Severity::High)
@@ -152,6 +156,7 @@ impl Classify for RpcError {
             Self::Ssz(_) => "bad_ssz",
             Self::WrongContext(_) => "wrong_context",
             Self::TooManyChunks { .. } => "too_many_chunks",
+            Self::Unchecked => "unchecked",
             Self::Misanswer(misanswer) => misanswer.reason(),
             Self::Responded { code, .. } => code.as_str(),
         }
