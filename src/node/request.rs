@@ -6,6 +6,7 @@ use std::fmt;
 use rand::Rng;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::eth2_node::Eth2Node;
 use super::handle::{NodeCommand, NodeHandle};
@@ -41,7 +42,7 @@ pub enum RequestError {
     #[error("no ready peer can answer")]
     Nobody,
     /// The peer, or the last one that was asked, did not answer.
-    #[error("{peer_id}")]
+    #[error("no answer from {peer_id}")]
     Call {
         /// Who was asked.
         peer_id: PeerId,
@@ -104,7 +105,7 @@ impl<M: Checked> Answer<M> {
     /// The next chunk, checked; `None` once all are there.
     ///
     /// # Errors
-    /// [`RequestError::Call`]: the answer is over; what came before stands.
+    /// [`RequestError::Call`]: the answer is over, and what came before stands. From the next call on, there is `Ok(None)`.
     ///
     /// Not cancel safe: when the future is dropped before it is ready, the answer is over.
     pub async fn next(&mut self) -> Result<Option<<M::Check as AnswerCheck>::Item>, RequestError> {
@@ -125,8 +126,10 @@ impl<M: Checked> fmt::Debug for Answer<M> {
 /// Tells the loop of a fault.
 fn blamed(commands: &mpsc::Sender<NodeCommand>, peer_id: PeerId, source: CallError) -> RequestError {
     if let fault @ Fault::Violation(_) = source.fault() {
-        // drop: one fault less is charged when the node is that busy
-        let _ = commands.try_send(NodeCommand::Fault(peer_id, fault));
+        // drop: one fault less is charged when the node is that busy, or has stopped
+        if commands.try_send(NodeCommand::Fault(peer_id, fault)).is_err() {
+            debug!(%peer_id, reason = source.reason(), "the node was too busy to charge a wrong answer");
+        }
     }
     RequestError::Call { peer_id, source }
 }
