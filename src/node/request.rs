@@ -143,34 +143,51 @@ impl NodeHandle {
     ///
     /// Cancel safe: the request is given up.
     pub async fn request<M: Checked>(&self, whom: Whom, request: &M::Request) -> Result<Answer<M>, RequestError> {
+        let Whom::Peer(peer_id) = whom else { return self.request_untried(request, &mut BTreeSet::new()).await };
         askable::<M>(request)?;
-        let attempts = if whom == Whom::Any { ATTEMPTS } else { 1 };
-        let mut except = BTreeSet::new();
-        let mut failure = None;
-        for _ in 0..attempts {
-            let Some(asker) = self.asker(&whom, M::need(request), except.clone()).await? else { break };
-            let peer_id = asker.peer_id();
-            match self.begin::<M>(&asker, request).await {
-                Ok(answer) => return Ok(answer),
-                Err(source) => failure = Some(blamed(&self.commands, peer_id, source)),
+        let asker = self.asker(whom, M::need(request), BTreeSet::new()).await?;
+        self.begin(&asker.ok_or(RequestError::NotReady(peer_id))?, request).await
+    }
+
+    /// As [`Self::request`] of any peer but those in `tried`, which grows by up to three who are asked, the one who answers
+    /// included.
+    ///
+    /// # Errors
+    /// [`RequestError::Call`] of the last who was asked; [`RequestError::Nobody`] when there was nobody to ask.
+    ///
+    /// Cancel safe: the request is given up; `tried` holds who was asked.
+    pub async fn request_untried<M: Checked>(
+        &self,
+        request: &M::Request,
+        tried: &mut BTreeSet<PeerId>,
+    ) -> Result<Answer<M>, RequestError> {
+        askable::<M>(request)?;
+        let mut outcome = Err(RequestError::Nobody);
+        for _ in 0..ATTEMPTS {
+            let Some(asker) = self.asker(Whom::Any, M::need(request), tried.clone()).await? else { break };
+            tried.insert(asker.peer_id());
+            outcome = self.begin(&asker, request).await;
+            if outcome.is_ok() {
+                break;
             }
-            except.insert(peer_id);
         }
-        Err(failure.unwrap_or(match whom {
-            Whom::Peer(peer_id) => RequestError::NotReady(peer_id),
-            Whom::Any => RequestError::Nobody,
-        }))
+        outcome
     }
 
-    async fn begin<M: Checked>(&self, asker: &Asker, request: &M::Request) -> Result<Answer<M>, CallError> {
-        let mut fetch = asker.fetch::<M>(request).await?;
-        let first = fetch.next().await?;
-        Ok(Answer { peer_id: asker.peer_id(), fetch, first, commands: self.commands.clone() })
+    async fn begin<M: Checked>(&self, asker: &Asker, request: &M::Request) -> Result<Answer<M>, RequestError> {
+        let peer_id = asker.peer_id();
+        let begun = async {
+            let mut fetch = asker.fetch::<M>(request).await?;
+            let first = fetch.next().await?;
+            Ok((fetch, first))
+        };
+        let (fetch, first) = begun.await.map_err(|source| blamed(&self.commands, peer_id, source))?;
+        Ok(Answer { peer_id, fetch, first, commands: self.commands.clone() })
     }
 
-    async fn asker(&self, whom: &Whom, need: Need, except: BTreeSet<PeerId>) -> Result<Option<Asker>, RequestError> {
+    async fn asker(&self, whom: Whom, need: Need, except: BTreeSet<PeerId>) -> Result<Option<Asker>, RequestError> {
         let (reply, answer) = oneshot::channel();
-        let query = AskerQuery { whom: whom.clone(), need, except, reply };
+        let query = AskerQuery { whom, need, except, reply };
         self.commands.send(NodeCommand::Ask(query)).await.map_err(|_| RequestError::Stopped)?;
         answer.await.map_err(|_| RequestError::Stopped)
     }
