@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde_json::{Map, Value};
 
-use crate::cli::Failure;
+use crate::cli::{Failure, print};
 use crate::rpc::answers::{Block, FetchedBlob, FetchedColumn, FetchedEnvelope, LightClientObject};
+use crate::types::PeerId;
 
 /// A chunk that can be printed.
 pub(super) trait Row {
@@ -158,20 +159,34 @@ impl Row for LightClientObject {
 }
 
 /// Where the SSZ of chunks is kept, if it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Raw {
     dir: Option<PathBuf>,
 }
 
 impl Raw {
-    pub(super) const fn new(dir: Option<PathBuf>) -> Self {
-        Self { dir }
+    /// Makes the directory.
+    pub(super) fn new(dir: Option<PathBuf>) -> Result<Self, Failure> {
+        if let Some(dir) = &dir {
+            let made = fs::create_dir_all(dir);
+            made.map_err(|error| Failure::Usage(format!("--raw: cannot make directory {dir:?}: {error}")))?;
+        }
+        Ok(Self { dir })
     }
 
-    pub(super) fn keep(&self, row: &impl Row) -> Result<(), Failure> {
+    /// Keeps and prints a chunk; how many bytes of SSZ it has. Blocks.
+    pub(super) fn put(&self, method: &'static str, peer_id: PeerId, row: &impl Row) -> Result<usize, Failure> {
+        self.keep(row)?;
+        let mut object = Map::new();
+        fields(&mut object, [("method", method.into()), ("peer_id", peer_id.to_string().into())]);
+        row.fill(&mut object);
+        print::text(&format!("{}\n", Value::from(object)))?;
+        Ok(row.ssz().len())
+    }
+
+    fn keep(&self, row: &impl Row) -> Result<(), Failure> {
         let Some(dir) = &self.dir else { return Ok(()) };
         let path = dir.join(format!("{}.ssz", row.name()));
-        let written = fs::create_dir_all(dir).and_then(|()| fs::write(&path, row.ssz()));
-        written.with_context(|| format!("--raw: cannot write {path:?}")).map_err(Failure::start)
+        fs::write(&path, row.ssz()).with_context(|| format!("--raw: cannot write {path:?}")).map_err(Failure::start)
     }
 }
