@@ -269,6 +269,21 @@ fn mistakes_in_the_environment_name_the_variable() -> Outcome {
 }
 
 #[test]
+fn an_empty_variable_is_none_for_every_command() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let dir = dir.path().to_str().ok_or("temporary paths are UTF-8")?;
+    let env = [("BEACOND_NETWORK", ""), ("BEACOND_NETWORK_DIR", ""), ("BEACOND_DATA_DIR", "")];
+    assert_eq!(dump(&env, &["--data-dir", dir])?["network"], "mainnet".into());
+    for command in ["request light_client_finality_update", "fork-digest"] {
+        let mut args: Vec<&str> = command.split(' ').collect();
+        args.extend(["--network-dir", dir]);
+        assert_refused(&beacond_with(&env, &args)?, 64, &["--network-dir: ", "config.yaml"]);
+    }
+    assert_refused(&beacond_with(&env, &["enr", "show"])?, 1, &["no record", "mainnet"]);
+    Ok(())
+}
+
+#[test]
 fn a_question_stops_in_order_at_a_signal() -> Outcome {
     let temporary = tempfile::tempdir()?;
     let peer = "/ip4/127.0.0.1/tcp/1/p2p/16Uiu2HAmSH2XVgZqYHWucap5kuPzLnt2TsNQkoppVxB5eJGvaXwm";
