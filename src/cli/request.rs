@@ -38,7 +38,7 @@ use rows::{Raw, Row};
 ///
 /// The answer is one JSON object a line, for each chunk, once it was checked: its type, its order, that it is what was
 /// asked for, the proofs of columns. Progress goes to stderr. The exit code is 0 once the answer is complete, which an
-/// empty one is, too, and 1 otherwise.
+/// empty one is, too, 64 for a mistake in the options, and 1 otherwise.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES, arg_required_else_help = true)]
 pub(super) struct RequestArgs {
@@ -361,8 +361,9 @@ pub async fn ask(question: Question) -> Result<(), Failure> {
     };
     let whole = async {
         tokio::select! {
-            answered = answering => (answered, running.as_mut().await),
+            biased;
             ending = running.as_mut() => (Err(Failure::start(RequestError::Stopped)), ending),
+            answered = answering => (answered, running.as_mut().await),
         }
     };
     tokio::select! {

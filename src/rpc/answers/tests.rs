@@ -341,10 +341,10 @@ fn payloads_ascend_within_the_range_and_are_those_that_were_asked_for() {
     let mut config = ChainConfig::embedded(NetworkName::Mainnet);
     let fulu = config.forks[&ForkName::Fulu].epoch.unwrap();
     let version = crate::types::ForkVersion([8, 0, 0, 0]);
-    let epoch = Some(Epoch(fulu.0 + 100_000));
-    config.forks.insert(ForkName::Gloas, crate::chain::ForkParameters { version, epoch });
+    let epoch = Epoch(fulu.0 + 100_000);
+    config.forks.insert(ForkName::Gloas, crate::chain::ForkParameters { version, epoch: Some(epoch) });
     let schedule = Arc::new(ForkSchedule::new(&config));
-    let first = epoch.unwrap().start_slot().0;
+    let first = epoch.start_slot().0;
     let envelope = |slot: u64, root: u8| {
         let message = payload_envelope(slot, Root([root; 32]));
         let envelope = Signed { message, signature: BlsSignature::default() };
