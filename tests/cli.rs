@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use beacond::store::DataDir;
 use beacond::types::Enr;
@@ -188,6 +189,9 @@ fn mistakes_end_in_one_line_that_names_what_to_change() -> Outcome {
     let zero = file(&dir, "zero.toml", "target-peers = 0\n")?;
     let peers = file(&dir, "peers.txt", "# none\nenr:-xyz\n")?;
     let at_peers = format!("@{peers}");
+    let roots = (0..129).map(|number| format!("0x{number:064x}")).collect::<Vec<_>>().join(",");
+    let network = tempfile::tempdir()?;
+    let empty = network.path().to_str().ok_or("temporary paths are UTF-8")?;
     let cases: &[(&[&str], &[&str])] = &[
         (&[], &["subcommand"]),
         (&["walk"], &["walk"]),
@@ -228,6 +232,20 @@ fn mistakes_end_in_one_line_that_names_what_to_change() -> Outcome {
         (&["enr", "decode", "enr:-xyz"], &["ENR"]),
         (&["fork-digest", "--network-dir", "/nonexistent"], &["--network-dir", "config.yaml"]),
         (&["fork-digest", "--all", "--epoch", "1"], &["--all", "--epoch"]),
+        (&["request", "beacon_blocks_by_range", "--start-slot", "1", "--count", "0"], &["--count", "0", "1.."]),
+        (&["request", "beacon_blocks_by_root", "--root", &roots], &["--root", "at most 128"]),
+        (&["request", "light_client_finality_update", "--peer", "enr:-xyz"], &["--peer", "enr:-xyz"]),
+        (&["request", "light_client_finality_update", "--log-level", "loud"], &["--log-level", "loud"]),
+        (&["request", "light_client_finality_update", "--raw", &unknown], &["--raw", "cannot make", "unknown.toml"]),
+        (
+            &["request", "light_client_finality_update", "--network", "hoodi", "--network-dir", "/tmp"],
+            &["--network and --network-dir"],
+        ),
+        (
+            &["request", "light_client_finality_update", "--network-dir", "/nonexistent"],
+            &["--network-dir", "/nonexistent"],
+        ),
+        (&["request", "light_client_finality_update", "--network-dir", empty], &["--network-dir", "config.yaml"]),
     ];
     for (args, parts) in cases {
         assert_refused(&beacond(args)?, 64, parts);
@@ -247,6 +265,41 @@ fn mistakes_in_the_environment_name_the_variable() -> Outcome {
     }
     let env = [("BEACOND_NETWORK", "hoodi")];
     assert_refused(&beacond_with(&env, &["run", "--network-dir", "/tmp"])?, 64, &["BEACOND_NETWORK and --network-dir"]);
+    Ok(())
+}
+
+#[test]
+fn an_empty_variable_is_none_for_every_command() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let dir = dir.path().to_str().ok_or("temporary paths are UTF-8")?;
+    let env = [("BEACOND_NETWORK", ""), ("BEACOND_NETWORK_DIR", ""), ("BEACOND_DATA_DIR", "")];
+    assert_eq!(dump(&env, &["--data-dir", dir])?["network"], "mainnet".into());
+    for command in ["request light_client_finality_update", "fork-digest"] {
+        let mut args: Vec<&str> = command.split(' ').collect();
+        args.extend(["--network-dir", dir]);
+        assert_refused(&beacond_with(&env, &args)?, 64, &["--network-dir: ", "config.yaml"]);
+    }
+    assert_refused(&beacond_with(&env, &["enr", "show"])?, 1, &["no record", "mainnet"]);
+    Ok(())
+}
+
+#[test]
+fn a_question_stops_in_order_at_a_signal() -> Outcome {
+    let temporary = tempfile::tempdir()?;
+    let peer = "/ip4/127.0.0.1/tcp/1/p2p/16Uiu2HAmSH2XVgZqYHWucap5kuPzLnt2TsNQkoppVxB5eJGvaXwm";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beacond"));
+    command.env_clear().env("HOME", "/nonexistent").env("TMPDIR", temporary.path());
+    command.args(["request", "light_client_finality_update", "--peer", peer, "--timeout", "60"]);
+    let mut child = command.stderr(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(child.stderr.take().ok_or("stderr is a pipe")?).lines();
+    let connecting = lines.next().ok_or("it says nothing")??;
+    assert!(connecting.contains("connecting to"), "{connecting}");
+    assert_eq!(fs::read_dir(temporary.path())?.count(), 1, "its data directory");
+    // std sends no signal but SIGKILL
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?.success());
+    let said = lines.collect::<Result<Vec<_>, _>>()?.join("\n");
+    assert_eq!((child.wait()?.code(), said.contains("stopped by a signal")), (Some(1), true), "{said}");
+    assert_eq!(fs::read_dir(temporary.path())?.count(), 0, "nothing is left");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, OsStr, Resettable};
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -152,6 +152,12 @@ impl Origins {
 pub(super) fn negative_value(arg: Arg) -> Arg {
     let takes_values = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
     if takes_values { arg.allow_negative_numbers(true) } else { arg }
+}
+
+/// Takes an empty variable for none, where clap itself reads the environment.
+pub(super) fn unset_if_empty(arg: Arg) -> Arg {
+    let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| !is_set(&value));
+    if is_empty { arg.env(Resettable::<OsStr>::Reset) } else { arg }
 }
 
 /// Lets a switch also be given as `--switch=false`, so that a flag can overrule environment and file both ways.

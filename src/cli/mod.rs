@@ -88,9 +88,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Failur
 
 /// The whole command line, with every switch of `run` in a form that can also be switched off.
 fn command() -> clap::Command {
-    let printing = |command: clap::Command| command.mut_args(layers::negative_value);
+    let printing = |command: clap::Command| command.mut_args(|arg| layers::unset_if_empty(layers::negative_value(arg)));
     let run = |run: clap::Command| run.mut_args(|arg| layers::two_way_switch(layers::negative_value(arg)));
-    Cli::command().mut_subcommand(RUN, run).mut_subcommand("fork-digest", printing)
+    let show = |show: clap::Command| show.mut_args(layers::unset_if_empty);
+    Cli::command()
+        .mut_subcommand(RUN, run)
+        .mut_subcommand("fork-digest", printing)
+        .mut_subcommand("request", |request| request.mut_args(layers::unset_if_empty))
+        .mut_subcommand("enr", |enr| enr.mut_subcommand("show", show))
 }
 
 /// The environment, as far as this module is concerned.

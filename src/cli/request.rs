@@ -1,27 +1,35 @@
 //! `beacond request`: one question to one peer, or to whoever of the network can answer; a JSON object for each chunk of
 //! the answer.
 //!
-//! A node of its own asks, with a key that nobody has seen before, which takes no part in gossip and is gone afterwards.
+//! A node of its own asks, with a key that nobody has seen before, which is gone afterwards. Peers refuse a node that keeps
+//! no columns, so it joins the topics of the data columns that it says it keeps; it takes no part in the rest of gossip.
 
 mod rows;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::{Args, FromArgMatches, Subcommand};
-use serde_json::{Map, Value};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Failure, print};
+use super::signals::Signals;
+use super::{Failure, run};
 use crate::config::{Config, LogConfig, NETWORKS, ValidConfig};
 use crate::events::{NodeEvent, Subscription};
-use crate::node::{Answer, BeaconNode, NodeHandle, RequestError, Whom};
-use crate::rpc::{AnswerCheck, Checked, methods};
+use crate::node::{Answer, Ending, NodeHandle, RequestError, Whom};
+use crate::rpc::methods::{self, BlocksByHead, BlocksByRange, ColumnsByRange, SlotRange, UpdatesByRange};
+use crate::rpc::{AnswerCheck, Checked, askable};
 use crate::types::containers::List;
+use crate::types::containers::deneb::BlobIdentifier;
 use crate::types::containers::fulu::DataColumnsByRootIdentifier;
 use crate::types::{KnownPeer, PeerId, Root, Slot, TopicKind, enr_peer_id};
 use rows::{Raw, Row};
@@ -30,7 +38,7 @@ use rows::{Raw, Row};
 ///
 /// The answer is one JSON object a line, for each chunk, once it was checked: its type, its order, that it is what was
 /// asked for, the proofs of columns. Progress goes to stderr. The exit code is 0 once the answer is complete, which an
-/// empty one is, too, and 1 otherwise.
+/// empty one is, too, 64 for a mistake in the options, and 1 otherwise.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES, arg_required_else_help = true)]
 pub(super) struct RequestArgs {
@@ -83,7 +91,7 @@ enum MethodArgs {
         #[arg(long, value_name = "ROOT")]
         root: Root,
         /// How many blocks, at most 128
-        #[arg(long, value_name = "BLOCKS", default_value_t = 1)]
+        #[arg(long, value_name = "BLOCKS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         count: u64,
     },
     /// Data columns of the blocks in a stretch of slots
@@ -100,6 +108,20 @@ enum MethodArgs {
         #[command(flatten)]
         columns: ColumnArgs,
     },
+    /// Blobs of the blocks in a stretch of slots, before Fulu
+    BlobSidecarsByRange(RangeArgs),
+    /// Blobs of blocks, by their roots, before Fulu
+    BlobSidecarsByRoot {
+        #[command(flatten)]
+        roots: RootsArgs,
+        /// Which blobs of each, separated by commas
+        #[arg(long, value_name = "LIST", required = true, value_delimiter = ',', value_parser = clap::value_parser!(u64).range(0..9))]
+        blobs: Vec<u64>,
+    },
+    /// Payloads of the blocks in a stretch of slots, from Gloas on
+    ExecutionPayloadEnvelopesByRange(RangeArgs),
+    /// Payloads of blocks, by their roots, from Gloas on
+    ExecutionPayloadEnvelopesByRoot(RootsArgs),
     /// Where a light client starts
     LightClientBootstrap {
         /// Root of a finalized block at the start of an epoch
@@ -112,7 +134,7 @@ enum MethodArgs {
         #[arg(long, value_name = "PERIOD")]
         start_period: u64,
         /// How many periods, at most 128
-        #[arg(long, value_name = "PERIODS", default_value_t = 1)]
+        #[arg(long, value_name = "PERIODS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         count: u64,
     },
     /// The newest light-client update about finality
@@ -127,7 +149,7 @@ struct RangeArgs {
     #[arg(long, value_name = "SLOT")]
     start_slot: u64,
     /// How many slots, at most 128 from Deneb on
-    #[arg(long, value_name = "SLOTS", default_value_t = 1)]
+    #[arg(long, value_name = "SLOTS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
 }
 
@@ -145,21 +167,115 @@ struct ColumnArgs {
     columns: Vec<u64>,
 }
 
+impl RootsArgs {
+    /// `MAX_REQUEST_BLOCKS_DENEB` of them at most.
+    fn list(self) -> Result<Vec<Root>, Failure> {
+        let mut seen = BTreeSet::new();
+        let roots: Vec<Root> = self.roots.into_iter().filter(|root| seen.insert(*root)).collect();
+        if roots.len() > 128 { Err(Failure::Usage("--root: at most 128 blocks".to_owned())) } else { Ok(roots) }
+    }
+}
+
 impl ColumnArgs {
-    fn list(&self) -> Result<List<u64, 128>, Failure> {
-        let mut columns = self.columns.clone();
-        columns.sort_unstable();
-        columns.dedup();
-        List::new(columns).map_err(|_| Failure::Usage("--columns: there are 128".to_owned()))
+    fn list(self) -> Result<List<u64, 128>, Failure> {
+        List::new(ascending(self.columns)).map_err(|_| Failure::Usage("--columns: there are 128".to_owned()))
+    }
+}
+
+fn ascending(mut numbers: Vec<u64>) -> Vec<u64> {
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
+impl MethodArgs {
+    fn prepare(self) -> Result<Box<dyn Ask>, Failure> {
+        match self {
+            Self::BeaconBlocksByRange(range) => {
+                let SlotRange { start_slot, count } = range.into();
+                prepared::<methods::BeaconBlocksByRange>(BlocksByRange { start_slot, count, step: 1 })
+            }
+            Self::BeaconBlocksByRoot(roots) => prepared::<methods::BeaconBlocksByRoot>(roots.list()?),
+            Self::BeaconBlocksByHead { root, count } => {
+                prepared::<methods::BeaconBlocksByHead>(BlocksByHead { beacon_root: root, count })
+            }
+            Self::DataColumnSidecarsByRange { range, columns } => {
+                let (SlotRange { start_slot, count }, columns) = (range.into(), columns.list()?);
+                prepared::<methods::DataColumnSidecarsByRange>(ColumnsByRange { start_slot, count, columns })
+            }
+            Self::DataColumnSidecarsByRoot { roots, columns } => {
+                let columns = columns.list()?;
+                let of = |block_root| DataColumnsByRootIdentifier { block_root, columns: columns.clone() };
+                let request = List::new(roots.list()?.into_iter().map(of).collect());
+                let request = request.map_err(|_| Failure::Usage("--root: at most 128 blocks".to_owned()))?;
+                prepared::<methods::DataColumnSidecarsByRoot>(request)
+            }
+            Self::BlobSidecarsByRange(range) => prepared::<methods::BlobSidecarsByRange>(range.into()),
+            Self::BlobSidecarsByRoot { roots, blobs } => {
+                let blobs = ascending(blobs);
+                let of = |block_root| blobs.iter().map(move |index| BlobIdentifier { block_root, index: *index });
+                prepared::<methods::BlobSidecarsByRoot>(roots.list()?.into_iter().flat_map(of).collect())
+            }
+            Self::ExecutionPayloadEnvelopesByRange(range) => {
+                prepared::<methods::ExecutionPayloadEnvelopesByRange>(range.into())
+            }
+            Self::ExecutionPayloadEnvelopesByRoot(roots) => {
+                prepared::<methods::ExecutionPayloadEnvelopesByRoot>(roots.list()?)
+            }
+            Self::LightClientBootstrap { root } => prepared::<methods::LightClientBootstrap>(root),
+            Self::LightClientUpdatesByRange { start_period, count } => {
+                prepared::<methods::LightClientUpdatesByRange>(UpdatesByRange { start_period, count })
+            }
+            Self::LightClientFinalityUpdate => prepared::<methods::LightClientFinalityUpdate>(()),
+            Self::LightClientOptimisticUpdate => prepared::<methods::LightClientOptimisticUpdate>(()),
+        }
+    }
+}
+
+impl From<RangeArgs> for SlotRange {
+    fn from(RangeArgs { start_slot, count }: RangeArgs) -> Self {
+        Self { start_slot: Slot(start_slot), count }
+    }
+}
+
+/// A request by whichever method.
+trait Ask: Debug {
+    /// Asks, and prints the answer.
+    fn ask<'a>(&'a self, asking: &'a mut Asking) -> LocalBoxFuture<'a, Result<(), Failure>>;
+}
+
+#[derive(Debug)]
+struct Prepared<M: Checked>(M::Request);
+
+fn prepared<M>(request: M::Request) -> Result<Box<dyn Ask>, Failure>
+where
+    M: Checked + Debug,
+    <M::Check as AnswerCheck>::Item: Row,
+{
+    askable::<M>(&request).map_err(|error| Failure::usage(M::NAME, error))?;
+    Ok(Box::new(Prepared::<M>(request)))
+}
+
+impl<M> Ask for Prepared<M>
+where
+    M: Checked + Debug,
+    <M::Check as AnswerCheck>::Item: Row,
+{
+    fn ask<'a>(&'a self, asking: &'a mut Asking) -> LocalBoxFuture<'a, Result<(), Failure>> {
+        asking.exchange::<M>(&self.0).boxed_local()
     }
 }
 
 /// A question that is ready to be asked.
 #[derive(Debug)]
 pub struct Question {
-    args: RequestArgs,
+    request: Box<dyn Ask>,
+    /// Who is asked, if it is not anybody.
+    peer: Option<(PeerId, KnownPeer)>,
+    timeout: Duration,
+    raw: Raw,
     config: ValidConfig,
-    _data_dir: TempDir,
+    data_dir: TempDir,
 }
 
 impl Question {
@@ -172,9 +288,19 @@ impl Question {
 
 /// Checks the question, and configures the node that will ask it.
 pub(super) fn read(args: RequestArgs) -> Result<Question, Failure> {
+    let RequestArgs { method, common } = args;
+    let request = method.prepare()?;
+    let no_key = || Failure::Usage("--peer: the record has no key of a peer".to_owned());
+    let named = |peer: &KnownPeer| Ok((peer_id_of(peer).ok_or_else(no_key)?, peer.clone()));
+    let peer = common.peer.as_ref().map(named).transpose()?;
     let data_dir = tempfile::Builder::new().prefix("beacond-request-").tempdir();
     let data_dir = data_dir.context("cannot make a directory for the key of a moment").map_err(Failure::start)?;
-    let common = &args.common;
+    let config = configure(&common, &data_dir)?;
+    let raw = Raw::new(common.raw)?;
+    Ok(Question { request, peer, timeout: Duration::from_secs(common.timeout), raw, config, data_dir })
+}
+
+fn configure(common: &CommonArgs, data_dir: &TempDir) -> Result<ValidConfig, Failure> {
     let mut flags: Vec<String> = Vec::new();
     let mut flag = |name: &str, value: String| flags.extend([name.to_owned(), value]);
     flag("--data-dir", data_dir.path().display().to_string());
@@ -196,108 +322,91 @@ pub(super) fn read(args: RequestArgs) -> Result<Question, Failure> {
     let command = Config::augment_args(clap::Command::new("request").no_binary_name(true));
     let matches = command.try_get_matches_from(flags).map_err(|error| Failure::from_clap(&error))?;
     let options = Config::from_arg_matches(&matches).map_err(|error| Failure::from_clap(&error))?;
-    let (config, _warnings) = options.validate().map_err(|error| Failure::usage("request", error))?;
-    Ok(Question { args, config, _data_dir: data_dir })
+    let (config, _warnings) = options.validate().map_err(|error| {
+        let names: Vec<String> = error.keys().into_iter().map(|key| format!("--{key}")).collect();
+        Failure::usage(&names.join(" and "), error)
+    })?;
+    Ok(config)
 }
 
-/// Asks, and prints the answer.
+/// Asks, and prints the answer. A signal ends it, as it ends a run.
 ///
 /// # Errors
-/// [`Failure::Start`] when the node cannot start, when nobody answers in time, and when the answer is wrong or breaks off.
+/// [`Failure::Usage`] for a network that cannot be read; [`Failure::Start`] when the node cannot start, when nobody
+/// answers in time, when the answer is wrong or breaks off, and when a signal comes before it is complete;
+/// [`Failure::Task`] when a critical task died, [`Failure::Interrupted`] at the second signal.
 ///
 /// Not cancel safe: dropping the future ends the node without a word to its peers.
 pub async fn ask(question: Question) -> Result<(), Failure> {
-    let Question { args, config, _data_dir } = question;
-    let node = BeaconNode::build(config, &[]).map_err(Failure::start)?;
+    let signals = Signals::new().map_err(Failure::start)?;
+    let Question { request, peer, timeout, raw, config, data_dir: _data_dir } = question;
+    let node = run::build(config, &[])?;
     let node = node.connect_to_network().await.map_err(Failure::start)?;
     let (handle, events) = (node.handle().clone(), node.subscribe());
-    let (done, stop) = oneshot::channel::<()>();
-    let running = node.run(async move {
-        // either way the question is answered
-        let _ = stop.await;
-        "answered"
-    });
-    let asking = async move {
-        let answered = Asking::new(&args.common, handle, events).ask(args.method).await;
-        drop(done);
-        answered
+    let mut asking = Asking { peer, handle, events, timeout, deadline: Instant::now() + timeout, raw, trouble: None };
+    let (first, second) = signals.split();
+    let (done, stop) = oneshot::channel();
+    // gone without a word: the question is answered
+    let mut running = pin!(node.run(async move { stop.await.unwrap_or("answered") }));
+    let answering = async move {
+        tokio::select! {
+            biased;
+            reason = first => {
+                // receiver gone: the node is stopping already
+                let _ = done.send(reason);
+                Err(Failure::start(anyhow!("stopped by a signal before the answer was complete")))
+            }
+            answered = request.ask(&mut asking) => answered,
+        }
     };
-    let (_ending, answered) = tokio::join!(running, asking);
-    answered
+    let whole = async {
+        tokio::select! {
+            biased;
+            ending = running.as_mut() => (Err(Failure::start(RequestError::Stopped)), ending),
+            answered = answering => (answered, running.as_mut().await),
+        }
+    };
+    tokio::select! {
+        biased;
+        (answered, ending) = whole => match ending {
+            Ending::Stopped => answered,
+            Ending::TaskDied(name) => Err(Failure::Task(name)),
+        },
+        () = second => Err(Failure::Interrupted),
+    }
 }
 
 /// A question on its way.
-struct Asking<'a> {
-    common: &'a CommonArgs,
+#[derive(Debug)]
+struct Asking {
+    peer: Option<(PeerId, KnownPeer)>,
     handle: NodeHandle,
     events: Subscription,
+    timeout: Duration,
     deadline: Instant,
     raw: Raw,
-    /// Why the last dial or handshake came to nothing.
+    /// Why the last dial, handshake or request came to nothing.
     trouble: Option<String>,
 }
 
-impl<'a> Asking<'a> {
-    fn new(common: &'a CommonArgs, handle: NodeHandle, events: Subscription) -> Self {
-        let deadline = Instant::now() + Duration::from_secs(common.timeout);
-        Self { common, handle, events, deadline, raw: Raw::new(common.raw.clone()), trouble: None }
-    }
-
-    async fn ask(mut self, method: MethodArgs) -> Result<(), Failure> {
-        let slot = Slot;
-        match method {
-            MethodArgs::BeaconBlocksByRange(RangeArgs { start_slot, count }) => {
-                let request = methods::BlocksByRange { start_slot: slot(start_slot), count, step: 1 };
-                self.exchange::<methods::BeaconBlocksByRange>(request).await
-            }
-            MethodArgs::BeaconBlocksByRoot(RootsArgs { roots }) => {
-                self.exchange::<methods::BeaconBlocksByRoot>(roots).await
-            }
-            MethodArgs::BeaconBlocksByHead { root, count } => {
-                let request = methods::BlocksByHead { beacon_root: root, count };
-                self.exchange::<methods::BeaconBlocksByHead>(request).await
-            }
-            MethodArgs::DataColumnSidecarsByRange { range: RangeArgs { start_slot, count }, columns } => {
-                let request = methods::ColumnsByRange { start_slot: slot(start_slot), count, columns: columns.list()? };
-                self.exchange::<methods::DataColumnSidecarsByRange>(request).await
-            }
-            MethodArgs::DataColumnSidecarsByRoot { roots: RootsArgs { roots }, columns } => {
-                let columns = columns.list()?;
-                let of = |block_root| DataColumnsByRootIdentifier { block_root, columns: columns.clone() };
-                let request = List::new(roots.into_iter().map(of).collect());
-                let request = request.map_err(|_| Failure::Usage("--root: at most 128 blocks".to_owned()))?;
-                self.exchange::<methods::DataColumnSidecarsByRoot>(request).await
-            }
-            MethodArgs::LightClientBootstrap { root } => self.exchange::<methods::LightClientBootstrap>(root).await,
-            MethodArgs::LightClientUpdatesByRange { start_period, count } => {
-                let request = methods::UpdatesByRange { start_period, count };
-                self.exchange::<methods::LightClientUpdatesByRange>(request).await
-            }
-            MethodArgs::LightClientFinalityUpdate => self.exchange::<methods::LightClientFinalityUpdate>(()).await,
-            MethodArgs::LightClientOptimisticUpdate => self.exchange::<methods::LightClientOptimisticUpdate>(()).await,
-        }
-    }
-
-    async fn exchange<M>(&mut self, request: M::Request) -> Result<(), Failure>
+impl Asking {
+    async fn exchange<M>(&mut self, request: &M::Request) -> Result<(), Failure>
     where
         M: Checked,
         <M::Check as AnswerCheck>::Item: Row,
     {
-        let mut answer = self.answer::<M>(&request).await?;
+        let mut answer = self.answer::<M>(request).await?;
         let peer_id = answer.peer_id();
         let (mut chunks, mut bytes) = (0, 0);
         loop {
             let item = answer.next().await;
             let item = item.with_context(|| format!("the answer broke off after {chunks} chunks"));
             let Some(item) = item.map_err(Failure::start)? else { break };
-            let mut row = Map::new();
-            row.insert("method".to_owned(), Value::from(M::NAME));
-            row.insert("peer_id".to_owned(), Value::from(peer_id.to_string()));
-            item.fill(&mut row);
-            self.raw.keep(&item)?;
-            print::text(&format!("{}\n", Value::from(row)))?;
+            let raw = self.raw.clone();
+            // a disk, or a reader of stdout, that is slow must not hold up the network
+            let written = spawn_blocking(move || raw.put(M::NAME, peer_id, &item)).await;
+            bytes += written.context("cannot write").map_err(Failure::start)??;
             chunks += 1;
-            bytes += item.ssz().len();
         }
         progress(&format!("{chunks} chunks, {bytes} bytes of SSZ, from {peer_id}"));
         Ok(())
@@ -305,31 +414,37 @@ impl<'a> Asking<'a> {
 
     /// Waits for somebody who answers.
     async fn answer<M: Checked>(&mut self, request: &M::Request) -> Result<Answer<M>, Failure> {
-        let whom = self.whom().await?;
+        let named = self.connect().await?;
+        let mut tried = BTreeSet::new();
         loop {
-            match timeout_at(self.deadline, self.handle.request::<M>(whom.clone(), request)).await {
+            let asked = async {
+                match named {
+                    Some(peer_id) => self.handle.request(Whom::Peer(peer_id), request).await,
+                    None => self.handle.request_untried(request, &mut tried).await,
+                }
+            };
+            match timeout_at(self.deadline, asked).await {
                 Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(RequestError::NotReady(_) | RequestError::Nobody)) => {}
-                Ok(Err(error @ RequestError::Call { .. })) if whom == Whom::Any => {
+                Ok(Err(RequestError::NotReady(_) | RequestError::Nobody)) => self.next_peer().await?,
+                // others may be ready
+                Ok(Err(error @ RequestError::Call { .. })) if named.is_none() => {
                     self.trouble = Some(format!("{:#}", anyhow::Error::new(error)));
                 }
                 Ok(Err(error)) => return Err(Failure::start(error)),
                 Err(_) => return Err(self.too_late()),
             }
-            self.next_peer().await?;
         }
     }
 
-    async fn whom(&self) -> Result<Whom, Failure> {
-        let Some(peer) = &self.common.peer else {
+    /// Has the peer dialled that was named, if one was.
+    async fn connect(&self) -> Result<Option<PeerId>, Failure> {
+        let Some((peer_id, peer)) = &self.peer else {
             progress("looking for peers");
-            return Ok(Whom::Any);
+            return Ok(None);
         };
-        let no_key = || Failure::Usage("--peer: the record has no key of a peer".to_owned());
-        let peer_id = peer_id_of(peer).ok_or_else(no_key)?;
         progress(&format!("connecting to {peer_id}"));
         self.handle.add_known_peer(peer.clone()).await.map_err(Failure::start)?;
-        Ok(Whom::Peer(peer_id))
+        Ok(Some(*peer_id))
     }
 
     /// Waits until somebody else may be asked.
@@ -356,7 +471,7 @@ impl<'a> Asking<'a> {
 
     fn too_late(&self) -> Failure {
         let trouble = self.trouble.as_deref().unwrap_or("nobody was found (see --peer)");
-        Failure::start(anyhow!("no answer within {} s (--timeout): {trouble}", self.common.timeout))
+        Failure::start(anyhow!("no answer within {} s (--timeout): {trouble}", self.timeout.as_secs()))
     }
 }
 

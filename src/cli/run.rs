@@ -93,6 +93,14 @@ fn name_options(error: ConfigError, origins: &Origins, matches: &ArgMatches) -> 
     }
 }
 
+/// Builds a node; a network that cannot be read is a mistake of the operator.
+pub(super) fn build(config: ValidConfig, warnings: &[ConfigWarning]) -> Result<BeaconNode, Failure> {
+    BeaconNode::build(config, warnings).map_err(|error| match error {
+        StartError::Chain(error) => Failure::usage("--network-dir", error),
+        error => Failure::start(error),
+    })
+}
+
 /// Runs the node until it is told to stop; the log shows the warnings.
 ///
 /// # Errors
@@ -102,10 +110,7 @@ fn name_options(error: ConfigError, origins: &Origins, matches: &ArgMatches) -> 
 /// Not cancel safe: dropping the future ends the node without a word to its peers.
 pub async fn start(config: ValidConfig, warnings: &[ConfigWarning]) -> Result<(), Failure> {
     let signals = Signals::new().map_err(Failure::start)?;
-    let node = BeaconNode::build(config, warnings).map_err(|error| match error {
-        StartError::Chain(error) => Failure::usage("--network-dir", error),
-        error => Failure::start(error),
-    })?;
+    let node = build(config, warnings)?;
     let node = node.connect_to_network().await.map_err(Failure::start)?;
     let (first, second) = signals.split();
     tokio::select! {

@@ -9,7 +9,8 @@ use crate::fault::Fault;
 use crate::gossip::{Gossip, Plan};
 use crate::types::{Direction, Enr, KnownPeer, Multiaddr, PeerId};
 
-/// Commands that may wait for the node; callers **wait**. 128 × about 400 bytes = 50 KiB.
+/// Commands that may wait for the node; callers **wait**. 128 × about 3 KiB = 400 KiB, when each asks for somebody with one
+/// of 128 columns (2 KiB) but those who were tried (80 bytes each).
 pub(super) const COMMANDS: usize = 128;
 
 /// What the node can be told.

@@ -6,13 +6,14 @@ use std::fmt;
 use rand::Rng;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::eth2_node::Eth2Node;
 use super::handle::{NodeCommand, NodeHandle};
 use crate::chain::custody_groups;
 use crate::fault::{Classify, Fault};
 use crate::peers::{Misbehaviour, PeerRecord};
-use crate::rpc::{AnswerCheck, Asker, CallError, Checked, Fetch, Need};
+use crate::rpc::{AnswerCheck, Asker, CallError, Checked, Fetch, Need, Unaskable, askable};
 use crate::switch::ConnectionId;
 use crate::types::{PeerId, peer_node_id};
 
@@ -31,6 +32,9 @@ pub enum Whom {
 /// Why a request brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
+    /// Nobody could answer that; nobody was asked.
+    #[error("the request")]
+    Unaskable(#[from] Unaskable),
     /// The peer is not ready: not connected, or its handshakes are under way.
     #[error("{0} is no ready peer")]
     NotReady(PeerId),
@@ -38,7 +42,7 @@ pub enum RequestError {
     #[error("no ready peer can answer")]
     Nobody,
     /// The peer, or the last one that was asked, did not answer.
-    #[error("{peer_id}")]
+    #[error("no answer from {peer_id}")]
     Call {
         /// Who was asked.
         peer_id: PeerId,
@@ -53,6 +57,7 @@ pub enum RequestError {
 impl Classify for RequestError {
     fn fault(&self) -> Fault {
         match self {
+            Self::Unaskable(source) => source.fault(),
             Self::NotReady(_) | Self::Nobody => Fault::Transient,
             Self::Call { source, .. } => source.fault(),
             Self::Stopped => Fault::Local,
@@ -61,6 +66,7 @@ impl Classify for RequestError {
 
     fn reason(&self) -> &'static str {
         match self {
+            Self::Unaskable(source) => source.reason(),
             Self::NotReady(_) => "not_ready",
             Self::Nobody => "nobody",
             Self::Call { source, .. } => source.reason(),
@@ -99,7 +105,7 @@ impl<M: Checked> Answer<M> {
     /// The next chunk, checked; `None` once all are there.
     ///
     /// # Errors
-    /// [`RequestError::Call`]: the answer is over; what came before stands.
+    /// [`RequestError::Call`]: the answer is over, and what came before stands. From the next call on, there is `Ok(None)`.
     ///
     /// Not cancel safe: when the future is dropped before it is ready, the answer is over.
     pub async fn next(&mut self) -> Result<Option<<M::Check as AnswerCheck>::Item>, RequestError> {
@@ -120,8 +126,10 @@ impl<M: Checked> fmt::Debug for Answer<M> {
 /// Tells the loop of a fault.
 fn blamed(commands: &mpsc::Sender<NodeCommand>, peer_id: PeerId, source: CallError) -> RequestError {
     if let fault @ Fault::Violation(_) = source.fault() {
-        // drop: one fault less is charged when the node is that busy
-        let _ = commands.try_send(NodeCommand::Fault(peer_id, fault));
+        // drop: one fault less is charged when the node is that busy, or has stopped
+        if commands.try_send(NodeCommand::Fault(peer_id, fault)).is_err() {
+            debug!(%peer_id, reason = source.reason(), "the node was too busy to charge a wrong answer");
+        }
     }
     RequestError::Call { peer_id, source }
 }
@@ -135,33 +143,51 @@ impl NodeHandle {
     ///
     /// Cancel safe: the request is given up.
     pub async fn request<M: Checked>(&self, whom: Whom, request: &M::Request) -> Result<Answer<M>, RequestError> {
-        let attempts = if whom == Whom::Any { ATTEMPTS } else { 1 };
-        let mut except = BTreeSet::new();
-        let mut failure = None;
-        for _ in 0..attempts {
-            let Some(asker) = self.asker(&whom, M::need(request), except.clone()).await? else { break };
-            let peer_id = asker.peer_id();
-            match self.begin::<M>(&asker, request).await {
-                Ok(answer) => return Ok(answer),
-                Err(source) => failure = Some(blamed(&self.commands, peer_id, source)),
+        let Whom::Peer(peer_id) = whom else { return self.request_untried(request, &mut BTreeSet::new()).await };
+        askable::<M>(request)?;
+        let asker = self.asker(whom, M::need(request), BTreeSet::new()).await?;
+        self.begin(&asker.ok_or(RequestError::NotReady(peer_id))?, request).await
+    }
+
+    /// As [`Self::request`] of any peer but those in `tried`, which grows by up to three who are asked, the one who answers
+    /// included.
+    ///
+    /// # Errors
+    /// [`RequestError::Call`] of the last who was asked; [`RequestError::Nobody`] when there was nobody to ask.
+    ///
+    /// Cancel safe: the request is given up; `tried` holds who was asked.
+    pub async fn request_untried<M: Checked>(
+        &self,
+        request: &M::Request,
+        tried: &mut BTreeSet<PeerId>,
+    ) -> Result<Answer<M>, RequestError> {
+        askable::<M>(request)?;
+        let mut outcome = Err(RequestError::Nobody);
+        for _ in 0..ATTEMPTS {
+            let Some(asker) = self.asker(Whom::Any, M::need(request), tried.clone()).await? else { break };
+            tried.insert(asker.peer_id());
+            outcome = self.begin(&asker, request).await;
+            if outcome.is_ok() {
+                break;
             }
-            except.insert(peer_id);
         }
-        Err(failure.unwrap_or(match whom {
-            Whom::Peer(peer_id) => RequestError::NotReady(peer_id),
-            Whom::Any => RequestError::Nobody,
-        }))
+        outcome
     }
 
-    async fn begin<M: Checked>(&self, asker: &Asker, request: &M::Request) -> Result<Answer<M>, CallError> {
-        let mut fetch = asker.fetch::<M>(request).await?;
-        let first = fetch.next().await?;
-        Ok(Answer { peer_id: asker.peer_id(), fetch, first, commands: self.commands.clone() })
+    async fn begin<M: Checked>(&self, asker: &Asker, request: &M::Request) -> Result<Answer<M>, RequestError> {
+        let peer_id = asker.peer_id();
+        let begun = async {
+            let mut fetch = asker.fetch::<M>(request).await?;
+            let first = fetch.next().await?;
+            Ok((fetch, first))
+        };
+        let (fetch, first) = begun.await.map_err(|source| blamed(&self.commands, peer_id, source))?;
+        Ok(Answer { peer_id, fetch, first, commands: self.commands.clone() })
     }
 
-    async fn asker(&self, whom: &Whom, need: Need, except: BTreeSet<PeerId>) -> Result<Option<Asker>, RequestError> {
+    async fn asker(&self, whom: Whom, need: Need, except: BTreeSet<PeerId>) -> Result<Option<Asker>, RequestError> {
         let (reply, answer) = oneshot::channel();
-        let query = AskerQuery { whom: whom.clone(), need, except, reply };
+        let query = AskerQuery { whom, need, except, reply };
         self.commands.send(NodeCommand::Ask(query)).await.map_err(|_| RequestError::Stopped)?;
         answer.await.map_err(|_| RequestError::Stopped)
     }

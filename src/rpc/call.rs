@@ -16,6 +16,12 @@ use crate::types::PeerId;
 /// Why a call brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
+    /// Too many requests of the method were on their way to the peer.
+    #[error("{method}: too many requests are on their way")]
+    NoTurn {
+        /// The method's name.
+        method: &'static str,
+    },
     /// No stream came about.
     #[error("{method}")]
     Open {
@@ -55,6 +61,7 @@ impl CallError {
 impl Classify for CallError {
     fn fault(&self) -> Fault {
         match self {
+            Self::NoTurn { .. } => Fault::Local,
             Self::Open { source, .. } => source.fault(),
             Self::Exchange { source, .. } => source.fault(),
         }
@@ -62,6 +69,7 @@ impl Classify for CallError {
 
     fn reason(&self) -> &'static str {
         match self {
+            Self::NoTurn { .. } => "no_turn",
             Self::Open { source, .. } => source.reason(),
             Self::Exchange { source, .. } => source.reason(),
         }

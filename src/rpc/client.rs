@@ -136,7 +136,7 @@ impl<M: Method, S: AsyncRead + Unpin> ResponseReader<M, S> {
         let Some(chunk) = within(limit, phase, read).await? else {
             return Ok(None);
         };
-        let response = M::decode_response(&chunk.ssz, chunk.context, self.protocol)?;
+        let response = M::decode_response(chunk.ssz, chunk.context, self.protocol)?;
         self.received += 1;
         self.over = false;
         Ok(Some(Chunk { context: chunk.context, response }))

@@ -12,6 +12,39 @@ use crate::types::ForkDigest;
 use super::answers::Misanswer;
 use super::snappy::SnappyError;
 
+/// Why a request is not sent: no peer could answer it by the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unaskable {
+    /// Nothing is asked for.
+    #[error("asks for nothing")]
+    Nothing,
+    /// The same thing is asked for more than once.
+    #[error("asks for something more than once")]
+    Repeated,
+    /// More is listed than the method allows.
+    #[error("lists too much: {size} bytes, {max} are allowed")]
+    TooLong {
+        /// Bytes of the request's SSZ.
+        size: usize,
+        /// The most that there may be.
+        max: usize,
+    },
+}
+
+impl Classify for Unaskable {
+    fn fault(&self) -> Fault {
+        Fault::Local
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Nothing => "asks_for_nothing",
+            Self::Repeated => "asks_repeatedly",
+            Self::TooLong { .. } => "asks_too_much",
+        }
+    }
+}
+
 /// Why an exchange did not work out.
 #[derive(Debug, thiserror::Error)]
 pub enum RpcError {
@@ -61,6 +94,9 @@ pub enum RpcError {
         /// The most that the request allows.
         limit: usize,
     },
+    /// The check of a chunk came to no end: it panicked, or the program ends.
+    #[error("the check of a chunk came to no end")]
+    Unchecked,
     /// A chunk that can be read, and is not what was asked for.
     #[error(transparent)]
     Misanswer(#[from] Misanswer),
@@ -81,6 +117,7 @@ impl Classify for RpcError {
         match self {
             Self::Io(_) | Self::Closed | Self::Timeout(_) => Fault::Transient,
             Self::Unsupported => Fault::Incompatible,
+            Self::Unchecked => Fault::Local,
             Self::Truncated => Fault::Violation(Severity::Low),
             Self::Snappy(SnappyError::Overrun { .. } | SnappyError::OverBudget { .. }) => {
                 Fault::Violation(Severity::High)
@@ -119,6 +156,7 @@ impl Classify for RpcError {
             Self::Ssz(_) => "bad_ssz",
             Self::WrongContext(_) => "wrong_context",
             Self::TooManyChunks { .. } => "too_many_chunks",
+            Self::Unchecked => "unchecked",
             Self::Misanswer(misanswer) => misanswer.reason(),
             Self::Responded { code, .. } => code.as_str(),
         }

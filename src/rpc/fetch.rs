@@ -1,23 +1,24 @@
 //! Answers of many chunks, as they arrive: one stream each, every chunk checked before it is handed on.
 //!
 //! Whoever reads slowly is waited for: nothing is read ahead but what the muxer's window holds (256 KiB over Yamux). Two
-//! requests of a method run at once with a peer, as the specification wants it; more wait for their turn.
+//! requests of a method run at once over a connection, as the specification wants it; more wait for their turn.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use libp2p::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tracing::error;
 
 use super::answers::{AnswerCheck, Checked};
 use super::call::CallError;
 use super::client::{ResponseReader, RpcTimeouts, exchange};
 use super::error::RpcError;
-use super::method::{negotiated, protocols};
+use super::method::{Chunk, negotiated, protocols};
 use crate::chain::ForkSchedule;
 use crate::events::{Events, NodeEvent};
 use crate::fault::Classify;
@@ -25,12 +26,16 @@ use crate::switch::StreamOpener;
 use crate::time::fine_milliseconds;
 use crate::types::PeerId;
 
-/// `MAX_CONCURRENT_REQUESTS`, for each protocol id and peer.
+/// `MAX_CONCURRENT_REQUESTS`, which is for each protocol id and peer: here for each method and connection, of which the
+/// node keeps one with a peer.
 ///
 /// [consensus-specs a08d8a6e2, configuration](https://github.com/ethereum/consensus-specs/blob/a08d8a6e2/specs/phase0/p2p-interface.md#configuration)
 const AT_ONCE: usize = 2;
 
-/// One peer, to be asked for anything. Cheap to clone; clones share the turns.
+/// How long a request waits for its turn.
+const TURN: Duration = Duration::from_secs(10);
+
+/// One peer over one connection, to be asked for anything. Cheap to clone; clones share the turns.
 #[derive(Clone, Debug)]
 pub struct Asker {
     peer_id: PeerId,
@@ -78,13 +83,13 @@ impl Asker {
     /// Sends a request once it is its turn, and hands back its answer.
     ///
     /// # Errors
-    /// [`CallError`], when no stream comes about or the request cannot be sent.
+    /// [`CallError`], when its turn does not come within 10 s, no stream comes about or the request cannot be sent.
     ///
     /// Cancel safe: the stream is reset.
     pub async fn fetch<M: Checked>(&self, request: &M::Request) -> Result<Fetch<M>, CallError> {
         let Self { peer_id, opener, shared } = self;
         let load = shared.load.clone();
-        let turn = self.turn(M::NAME).await;
+        let turn = shared.turn(M::NAME).await?;
         let mut receipt = Receipt {
             peer_id: *peer_id,
             method: M::NAME,
@@ -104,13 +109,16 @@ impl Asker {
         let reader = asked.map_err(|source| receipt.note(failed(source)))?;
         Ok(Fetch { reader, check: Some(M::check(request, &shared.schedule)), receipt, _turn: (turn, load) })
     }
+}
 
-    async fn turn(&self, method: &'static str) -> OwnedSemaphorePermit {
+impl Shared {
+    async fn turn(&self, method: &'static str) -> Result<OwnedSemaphorePermit, CallError> {
         let turns = {
-            let mut turns = self.shared.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
             turns.entry(method).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))).clone()
         };
-        turns.acquire_owned().await.expect("semaphore is never closed")
+        let turn = timeout(TURN, turns.acquire_owned()).await.map_err(|_| CallError::NoTurn { method })?;
+        Ok(turn.expect("semaphore is never closed"))
     }
 }
 
@@ -128,7 +136,8 @@ impl<M: Checked> Fetch<M> {
     /// The next chunk; `None` once all are there.
     ///
     /// # Errors
-    /// [`CallError::Exchange`] with what is wrong with the answer, which is over then.
+    /// [`CallError::Exchange`] with what is wrong with the answer. It is over then: from the next call on, there is
+    /// `Ok(None)`.
     ///
     /// Not cancel safe: when the future is dropped before it is ready, the answer is over.
     pub async fn next(&mut self) -> Result<Option<<M::Check as AnswerCheck>::Item>, CallError> {
@@ -143,19 +152,25 @@ impl<M: Checked> Fetch<M> {
         }
     }
 
-    async fn next_checked(&mut self, mut check: M::Check) -> Result<Option<<M::Check as AnswerCheck>::Item>, RpcError> {
+    async fn next_checked(&mut self, check: M::Check) -> Result<Option<<M::Check as AnswerCheck>::Item>, RpcError> {
         let Some(chunk) = self.reader.next_chunk().await? else { return Ok(None) };
         self.receipt.chunks += 1;
         self.receipt.ssz_bytes += chunk.response.len();
-        let checking = spawn_blocking(move || {
-            let item = check.check(chunk);
-            (check, item)
-        });
-        let (check, item) = checking.await.unwrap_or_else(|error| resume_unwind(error.into_panic()));
-        let item = item?;
+        let (check, item) = check_apart(check, chunk).await?;
         self.check = Some(check);
         Ok(Some(item))
     }
+}
+
+/// Checks a chunk on a thread for such work.
+async fn check_apart<C: AnswerCheck>(mut check: C, chunk: Chunk<Vec<u8>>) -> Result<(C, C::Item), RpcError> {
+    let checking = spawn_blocking(move || check.check(chunk).map(|item| (check, item)));
+    checking.await.unwrap_or_else(|err| {
+        if err.is_panic() {
+            error!(error = %err, "the check of an answer panicked; this is a bug");
+        }
+        Err(RpcError::Unchecked)
+    })
 }
 
 impl<M: Checked> fmt::Debug for Fetch<M> {
@@ -191,5 +206,51 @@ impl Drop for Receipt {
         let Self { peer_id, method, chunks, ssz_bytes, result, .. } = *self;
         let duration_ms = fine_milliseconds(self.started.elapsed());
         self.events.emit(NodeEvent::RpcRequestFinished { peer_id, method, result, chunks, ssz_bytes, duration_ms });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::{ChainConfig, NetworkName};
+    use crate::fault::Fault;
+
+    fn shared() -> Shared {
+        let schedule = Arc::new(ForkSchedule::new(&ChainConfig::embedded(NetworkName::Mainnet)));
+        let (timeouts, events) = (RpcTimeouts::default(), Events::default());
+        Shared { schedule, timeouts, events, turns: Mutex::default(), load: Arc::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_does_not_come_is_given_up() {
+        let (shared, start) = (shared(), Instant::now());
+        let held = (shared.turn("blocks").await.unwrap(), shared.turn("blocks").await.unwrap());
+        drop(shared.turn("columns").await.unwrap());
+        assert!(start.elapsed().is_zero(), "two at once, of each method");
+        let error = shared.turn("blocks").await.unwrap_err();
+        assert_eq!((error.fault(), error.reason(), start.elapsed()), (Fault::Local, "no_turn", TURN));
+        drop(held);
+        drop(shared.turn("blocks").await.unwrap());
+        assert_eq!(start.elapsed(), TURN);
+    }
+
+    #[derive(Debug)]
+    struct Broken;
+
+    impl AnswerCheck for Broken {
+        type Item = ();
+
+        fn check(&mut self, chunk: Chunk<Vec<u8>>) -> Result<(), RpcError> {
+            assert!(chunk.response.is_empty(), "a bug");
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_check_that_panics_is_our_fault_and_nobody_dies_of_it() {
+        let chunk = |response| Chunk { context: None, response };
+        assert!(check_apart(Broken, chunk(Vec::new())).await.is_ok());
+        let error = check_apart(Broken, chunk(vec![1])).await.unwrap_err();
+        assert_eq!((error.fault(), error.reason()), (Fault::Local, "unchecked"));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Implemented by the files of `methods/`, used by the client and the server of `rpc`. It reads and writes no stream.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use futures::StreamExt;
@@ -12,7 +13,7 @@ use ssz::Encode;
 use crate::types::ForkDigest;
 
 use super::codec::{RawChunk, SizeBounds};
-use super::error::{ErrorCode, RpcError};
+use super::error::{ErrorCode, RpcError, Unaskable};
 use super::quota::Quota;
 use super::serve::{Origin, RpcHandler};
 
@@ -55,7 +56,8 @@ macro_rules! protocol {
 pub(super) use protocol;
 
 /// Implements [`Method`] for one whose chunks carry a context that alone tells their type: they are handed on as SSZ, and
-/// [`super::answers`] reads them. `most` are the chunks that may answer a request.
+/// [`super::answers`] reads them. `most` are the chunks that may answer a request; `distinct` tells whether it lists
+/// everything once.
 macro_rules! forked {
     ($method:ty, $name:literal / $version:literal, request: none, response: $response:expr) => {
         impl $crate::rpc::method::Method for $method {
@@ -79,7 +81,8 @@ macro_rules! forked {
             $crate::rpc::method::forked!(@ chunks);
         }
     };
-    ($method:ty, $name:literal / $version:literal, request: $request:ty [$bounds:expr], response: $response:expr, most: $most:expr) => {
+    ($method:ty, $name:literal / $version:literal, request: $request:ty [$bounds:expr], response: $response:expr, most: $most:expr
+        $(, distinct: $distinct:expr)?) => {
         impl $crate::rpc::method::Method for $method {
             const NAME: &'static str = $name;
             const PROTOCOLS: &'static [$crate::rpc::method::Protocol] =
@@ -103,6 +106,11 @@ macro_rules! forked {
                 most(request)
             }
 
+            $(fn is_distinct(request: &$request) -> bool {
+                let distinct: fn(&$request) -> bool = $distinct;
+                distinct(request)
+            })?
+
             $crate::rpc::method::forked!(@ chunks);
         }
     };
@@ -112,11 +120,11 @@ macro_rules! forked {
         }
 
         fn decode_response(
-            ssz: &[u8],
+            ssz: Vec<u8>,
             _context: Option<$crate::types::ForkDigest>,
             _protocol: &$crate::rpc::method::Protocol,
         ) -> Result<Vec<u8>, $crate::rpc::RpcError> {
-            Ok(ssz.to_vec())
+            Ok(ssz)
         }
     };
 }
@@ -171,7 +179,7 @@ pub trait Method: Sized + Send + Sync + 'static {
     /// # Errors
     /// [`RpcError::Ssz`], [`RpcError::WrongContext`].
     fn decode_response(
-        ssz: &[u8],
+        ssz: Vec<u8>,
         context: Option<ForkDigest>,
         protocol: &Protocol,
     ) -> Result<Self::Response, RpcError>;
@@ -179,6 +187,11 @@ pub trait Method: Sized + Send + Sync + 'static {
     /// The most chunks that may answer `request`.
     fn max_chunks(_request: &Self::Request, _protocol: &Protocol) -> usize {
         1
+    }
+
+    /// Whether `request` lists everything once.
+    fn is_distinct(_request: &Self::Request) -> bool {
+        true
     }
 }
 
@@ -201,6 +214,32 @@ pub fn protocols<M: Method>() -> Vec<StreamProtocol> {
 #[must_use]
 pub fn negotiated<M: Method>(id: &str) -> Option<&'static Protocol> {
     M::PROTOCOLS.iter().find(|protocol| protocol.id == id)
+}
+
+/// Checks that honest peers can answer a request by the rules, so that no answer is held against them.
+///
+/// # Errors
+/// [`Unaskable`].
+pub fn askable<M: Method>(request: &M::Request) -> Result<(), Unaskable> {
+    if !M::is_distinct(request) {
+        return Err(Unaskable::Repeated);
+    }
+    for protocol in M::PROTOCOLS {
+        if M::max_chunks(request, protocol) == 0 {
+            return Err(Unaskable::Nothing);
+        }
+        let (size, max) = (M::encode_request(request, protocol).len(), protocol.request.map_or(0, SizeBounds::max));
+        if size > max {
+            return Err(Unaskable::TooLong { size, max });
+        }
+    }
+    Ok(())
+}
+
+/// Whether no item comes twice.
+pub(super) fn all_distinct<T: Ord>(items: impl IntoIterator<Item = T>) -> bool {
+    let mut seen = BTreeSet::new();
+    items.into_iter().all(|item| seen.insert(item))
 }
 
 /// An answer of exactly one chunk without context.

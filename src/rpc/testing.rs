@@ -142,9 +142,9 @@ impl Method for Columns {
         response.clone()
     }
 
-    fn decode_response(ssz: &[u8], context: Option<ForkDigest>, _protocol: &Protocol) -> Result<Vec<u8>, RpcError> {
+    fn decode_response(ssz: Vec<u8>, context: Option<ForkDigest>, _protocol: &Protocol) -> Result<Vec<u8>, RpcError> {
         match context {
-            Some(CONTEXT) => Ok(ssz.to_vec()),
+            Some(CONTEXT) => Ok(ssz),
             other => Err(RpcError::WrongContext(other.unwrap_or_default())),
         }
     }

@@ -3,6 +3,7 @@
 //! | file | what it shows |
 //! | --- | --- |
 //! | `joining` | three daemons and a whole network find each other from one record |
+//! | `asking` | a question to a daemon, its answer and its goodbye |
 //! | `restart` | identity, records and what they say outlive `kill -9`, and so do the peers |
 //! | `recovery` | a cut uplink, a peer that moves, a warm and a damaged peer book |
 //! | `shutdown` | signals, goodbyes, exit codes |
@@ -13,6 +14,7 @@
 //! Whole binary: a minute on two cores. `BEACOND_NETWORK_SIZE` is how many daemons form the network, 12 by
 //! default; 30 is the long form.
 
+mod asking;
 mod daemon;
 mod devnet;
 mod joining;

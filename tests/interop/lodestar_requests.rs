@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::chain::{Chain, Node, Shape};
 use crate::scenario::{self, Scenario, notice, remove_variables};
 
-/// Slots of the chain before it is asked; 140 are the long form, with 128 blocks by range and a chain that is final.
+/// Slots of the chain before it is asked; 160 are the long form, with 128 blocks by range and a chain that is final.
 const SLOTS: u64 = 12;
 
 /// Slots after which the chain has finalized something, with one epoch to spare.

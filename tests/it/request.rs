@@ -1,9 +1,11 @@
 //! Requests through the node's handle: what honest peers answer, what it costs to answer wrongly, who is asked instead.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use beacond::chain::{ChainConfig, ForkSchedule};
 use beacond::events::NodeEvent;
-use beacond::fault::Classify;
+use beacond::fault::{Classify, Fault};
 use beacond::node::{RequestError, Whom};
 use beacond::rpc::codec::encode_message;
 use beacond::rpc::methods::{self, BeaconBlocksByRange, BeaconBlocksByRoot, BlocksByRange};
@@ -142,12 +144,17 @@ async fn another_peer_is_asked_when_one_has_nothing() -> Result<()> {
     let request = BlocksByRange { start_slot, count: 2, step: 1 };
     let able_id = able.peer_id;
     let asking = async {
-        // by chance the one or the other is asked first
-        for _ in 0..8 {
+        // by chance the one or the other is asked first: that it is never the one that refuses is less likely than 2^-60
+        for _ in 0..64 {
             let mut answer = node.handle.request::<BeaconBlocksByRange>(Whom::Any, &request).await?;
             assert_eq!(answer.peer_id(), able_id);
             while answer.next().await?.is_some() {}
         }
+        let mut tried = BTreeSet::from([able_id]);
+        let error = node.handle.request_untried::<BeaconBlocksByRange>(&request, &mut tried).await.unwrap_err();
+        assert_eq!((error.reason(), tried.len()), ("resource_unavailable", 2), "only the other was asked");
+        let error = node.handle.request_untried::<BeaconBlocksByRange>(&request, &mut tried).await.unwrap_err();
+        assert!(matches!(error, RequestError::Nobody), "{error}");
         anyhow::Ok(())
     };
     tokio::select! {
@@ -155,6 +162,14 @@ async fn another_peer_is_asked_when_one_has_nothing() -> Result<()> {
         ended = able.play(&honest) => anyhow::bail!("hung up: {:?}", ended?),
         ended = unable.play(&refusing) => anyhow::bail!("hung up: {:?}", ended?),
     }
+    let unable_id = unable.peer_id;
+    let refused = node.count(|event| match event {
+        NodeEvent::RpcRequestFinished { peer_id, result, .. } => {
+            (*peer_id, *result) == (unable_id, "resource_unavailable")
+        }
+        _ => false,
+    });
+    assert!(refused >= 2, "at least once of itself, and once when it alone was left: {refused}");
     let penalized = node.count(|event| matches!(event, NodeEvent::PeerPenalized { .. }));
     assert_eq!(penalized, 0, "to have nothing is no fault");
     Ok(())
@@ -178,5 +193,10 @@ async fn a_peer_that_is_not_there_and_one_that_has_nothing_of_it_are_told_apart(
     assert!(matches!(error, RequestError::Nobody), "{error}");
     let error = node.handle.request::<BeaconBlocksByRange>(Whom::Peer(peer.peer_id), &request).await.unwrap_err();
     assert_eq!(error.reason(), "unsupported_protocol");
+    for whom in [Whom::Any, Whom::Peer(peer.peer_id)] {
+        let request = BlocksByRange { start_slot: Slot(1), count: 0, step: 1 };
+        let error = node.handle.request::<BeaconBlocksByRange>(whom, &request).await.unwrap_err();
+        assert_eq!((error.reason(), error.fault()), ("asks_for_nothing", Fault::Local));
+    }
     Ok(())
 }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde_json::{Map, Value};
 
-use crate::cli::Failure;
-use crate::rpc::answers::{Block, FetchedColumn, LightClientObject};
+use crate::cli::{Failure, print};
+use crate::rpc::answers::{Block, FetchedBlob, FetchedColumn, FetchedEnvelope, LightClientObject};
+use crate::types::PeerId;
 
 /// A chunk that can be printed.
 pub(super) trait Row {
@@ -79,6 +80,58 @@ impl Row for FetchedColumn {
     }
 }
 
+impl Row for FetchedBlob {
+    fn fill(&self, row: &mut Map<String, Value>) {
+        let Self { fork_digest, fork, block_root, ssz, sidecar } = self;
+        fields(
+            row,
+            [
+                ("slot", sidecar.signed_block_header.message.slot.0.into()),
+                ("block_root", block_root.to_string().into()),
+                ("index", sidecar.index.into()),
+                ("fork", fork.as_str().into()),
+                ("fork_digest", fork_digest.to_string().into()),
+                ("ssz_bytes", ssz.len().into()),
+            ],
+        );
+    }
+
+    fn ssz(&self) -> &[u8] {
+        &self.ssz
+    }
+
+    fn name(&self) -> String {
+        let slot = self.sidecar.signed_block_header.message.slot;
+        format!("blob-{slot}-{}-{}", self.block_root, self.sidecar.index)
+    }
+}
+
+impl Row for FetchedEnvelope {
+    fn fill(&self, row: &mut Map<String, Value>) {
+        let Self { fork_digest, fork, block_root, ssz, envelope } = self;
+        fields(
+            row,
+            [
+                ("slot", envelope.message.payload.slot_number.into()),
+                ("block_root", block_root.to_string().into()),
+                ("builder_index", envelope.message.builder_index.into()),
+                ("block_hash", envelope.message.payload.block_hash.to_string().into()),
+                ("fork", fork.as_str().into()),
+                ("fork_digest", fork_digest.to_string().into()),
+                ("ssz_bytes", ssz.len().into()),
+            ],
+        );
+    }
+
+    fn ssz(&self) -> &[u8] {
+        &self.ssz
+    }
+
+    fn name(&self) -> String {
+        format!("payload-{}-{}", self.envelope.message.payload.slot_number, self.block_root)
+    }
+}
+
 impl Row for LightClientObject {
     fn fill(&self, row: &mut Map<String, Value>) {
         let Self { fork_digest, fork, message, header, ssz } = self;
@@ -106,20 +159,34 @@ impl Row for LightClientObject {
 }
 
 /// Where the SSZ of chunks is kept, if it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Raw {
     dir: Option<PathBuf>,
 }
 
 impl Raw {
-    pub(super) const fn new(dir: Option<PathBuf>) -> Self {
-        Self { dir }
+    /// Makes the directory.
+    pub(super) fn new(dir: Option<PathBuf>) -> Result<Self, Failure> {
+        if let Some(dir) = &dir {
+            let made = fs::create_dir_all(dir);
+            made.map_err(|error| Failure::Usage(format!("--raw: cannot make directory {dir:?}: {error}")))?;
+        }
+        Ok(Self { dir })
     }
 
-    pub(super) fn keep(&self, row: &impl Row) -> Result<(), Failure> {
+    /// Keeps and prints a chunk; how many bytes of SSZ it has. Blocks.
+    pub(super) fn put(&self, method: &'static str, peer_id: PeerId, row: &impl Row) -> Result<usize, Failure> {
+        self.keep(row)?;
+        let mut object = Map::new();
+        fields(&mut object, [("method", method.into()), ("peer_id", peer_id.to_string().into())]);
+        row.fill(&mut object);
+        print::text(&format!("{}\n", Value::from(object)))?;
+        Ok(row.ssz().len())
+    }
+
+    fn keep(&self, row: &impl Row) -> Result<(), Failure> {
         let Some(dir) = &self.dir else { return Ok(()) };
         let path = dir.join(format!("{}.ssz", row.name()));
-        let written = fs::create_dir_all(dir).and_then(|()| fs::write(&path, row.ssz()));
-        written.with_context(|| format!("--raw: cannot write {path:?}")).map_err(Failure::start)
+        fs::write(&path, row.ssz()).with_context(|| format!("--raw: cannot write {path:?}")).map_err(Failure::start)
     }
 }

@@ -1,7 +1,6 @@
 //! Data columns in answers.
 
-use std::collections::BTreeSet;
-
+use super::sidecars::Sidecars;
 use super::{AnswerCheck, Contexts, Misanswer, require};
 use crate::kzg;
 use crate::rpc::error::RpcError;
@@ -10,7 +9,7 @@ use crate::rpc::methods::ColumnsByRange;
 use crate::types::containers::Column;
 use crate::types::containers::fulu::DataColumnsByRootIdentifier;
 use crate::types::containers::sizes::MessageType;
-use crate::types::{ForkDigest, ForkName, Root, Slot};
+use crate::types::{ForkDigest, ForkName, Root};
 
 /// A column of an answer: it belongs to the header that it brings. That the block is of anybody's chain, nobody has
 /// checked; from Gloas on the commitments are in the block, and what compares with them is left to who has it.
@@ -32,22 +31,13 @@ pub struct FetchedColumn {
 #[derive(Debug)]
 pub struct ColumnCheck {
     contexts: Contexts,
-    asked: Asked,
-}
-
-#[derive(Debug)]
-enum Asked {
-    /// These columns of blocks in these slots, by slot and index; with the last of them.
-    Range { start: Slot, end: Slot, columns: BTreeSet<u64>, last: Option<(Slot, u64)> },
-    /// These, each once, in any order. At most 16384 × 40 bytes = 640 KiB.
-    Columns(BTreeSet<(Root, u64)>),
+    asked: Sidecars,
 }
 
 impl ColumnCheck {
     pub(super) fn by_range(contexts: Contexts, request: &ColumnsByRange) -> Self {
         let columns = request.columns.iter().copied().collect();
-        let (start, end) = (request.start_slot, Slot(request.start_slot.0.saturating_add(request.count)));
-        Self { contexts, asked: Asked::Range { start, end, columns, last: None } }
+        Self { contexts, asked: Sidecars::range(request.start_slot, request.count, Some(columns)) }
     }
 
     pub(super) fn by_root(contexts: Contexts, request: &[DataColumnsByRootIdentifier]) -> Self {
@@ -55,20 +45,7 @@ impl ColumnCheck {
             let root = block.block_root;
             block.columns.iter().map(move |column| (root, *column)).collect::<Vec<_>>()
         };
-        Self { contexts, asked: Asked::Columns(request.iter().flat_map(of).collect()) }
-    }
-
-    fn place(&mut self, slot: Slot, root: Root, index: u64) -> Result<(), RpcError> {
-        match &mut self.asked {
-            Asked::Range { start, end, columns, last } => {
-                require((*start..*end).contains(&slot), Misanswer::OutOfRange(slot))?;
-                require(columns.contains(&index), Misanswer::Unasked(root))?;
-                require(last.is_none_or(|last| (slot, index) > last), Misanswer::OutOfOrder(slot))?;
-                *last = Some((slot, index));
-                Ok(())
-            }
-            Asked::Columns(columns) => require(columns.remove(&(root, index)), Misanswer::Unasked(root)),
-        }
+        Self { contexts, asked: Sidecars::Listed(request.iter().flat_map(of).collect()) }
     }
 }
 
@@ -80,7 +57,11 @@ impl AnswerCheck for ColumnCheck {
         let column = Column::from_ssz(fork, &chunk.response).map_err(RpcError::Ssz)?;
         self.contexts.belongs(fork_digest, column.slot())?;
         let block_root = column.block_root();
-        self.place(column.slot(), block_root, column.index())?;
+        self.asked.take(column.slot(), block_root, column.index())?;
+        // from Fulu on the schedule tells for every epoch; before any proof, whose cost is by the blob
+        let max_blobs = self.contexts.max_blobs(column.slot());
+        let blobs = u64::try_from(column.cells().0.len()).unwrap_or(u64::MAX);
+        require(max_blobs.is_some_and(|max| blobs <= max), Misanswer::Malformed(column.index()))?;
         prove(&column)?;
         Ok(FetchedColumn { fork_digest, fork, block_root, ssz: chunk.response, column })
     }

@@ -1,13 +1,16 @@
 //! What the chunks of an answer must be, checked one by one while they come: context and type, order, range, parent
-//! links, what was asked for, proofs of columns.
+//! links, what was asked for, proofs of columns and blobs.
 //!
 //! A check is pure and takes up to some milliseconds a chunk (blocks are hashed, columns proven), so
 //! [`Fetch`](super::Fetch) runs it on a thread for such work. It remembers what it must of the chunks before, at most a
-//! root for each block that was asked for.
+//! root and an index for each sidecar that was asked for: 16384 × 40 bytes = 640 KiB.
 
+mod blobs;
 mod blocks;
 mod columns;
+mod envelopes;
 mod light_client;
+mod sidecars;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -21,8 +24,10 @@ use crate::fault::{Classify, Fault, Severity};
 use crate::types::containers::sizes::MessageType;
 use crate::types::{ForkDigest, ForkName, Root, Slot};
 
+pub use blobs::{BlobCheck, FetchedBlob};
 pub use blocks::{Block, BlockCheck};
 pub use columns::{ColumnCheck, FetchedColumn};
+pub use envelopes::{EnvelopeCheck, FetchedEnvelope};
 pub use light_client::{LightClientCheck, LightClientObject};
 
 /// Reads and checks the chunks of one answer, in the order in which they come.
@@ -76,20 +81,20 @@ pub enum Misanswer {
     /// Not after the chunk before it, or not before it where the newest come first.
     #[error("slot {0} is out of order")]
     OutOfOrder(Slot),
-    /// A block that is not the child of the one before it.
+    /// A block that is not the child of the one before it, or a column or blob of another block of the same slot.
     #[error("block {0} does not follow the one before it")]
     BrokenChain(Root),
     /// A block, or a column of one, that was not asked for, or was sent already.
     #[error("{0} was not asked for, or was sent before")]
     Unasked(Root),
-    /// A column's lists are not of the length that they must have.
+    /// A column's lists are not of the length that they must have, or of more blobs than its epoch allows.
     #[error("column {0} is malformed")]
     Malformed(u64),
-    /// A column whose commitments are not those of its block.
-    #[error("column {0} does not belong to its header")]
+    /// A column or a blob whose commitments are not those of its block.
+    #[error("column or blob {0} does not belong to its header")]
     BadInclusionProof(u64),
-    /// A column whose cells do not belong to its commitments.
-    #[error("the proofs of column {0} are wrong")]
+    /// A column or a blob that does not belong to its commitments.
+    #[error("the proof of column or blob {0} is wrong")]
     BadKzgProof(u64),
 }
 
@@ -142,6 +147,11 @@ impl Contexts {
     fn belongs(&self, digest: ForkDigest, slot: Slot) -> Result<(), RpcError> {
         if self.0.digest_at(slot.epoch()) == digest { Ok(()) } else { Err(RpcError::WrongContext(digest)) }
     }
+
+    /// The most blobs of a block of that slot; `None` before Fulu.
+    fn max_blobs(&self, slot: Slot) -> Option<u64> {
+        self.0.state_at(slot.epoch()).max_blobs
+    }
 }
 
 fn require(holds: bool, otherwise: Misanswer) -> Result<(), RpcError> {
@@ -174,6 +184,12 @@ checked! {
         Need { columns: request.columns.iter().copied().collect(), ..Need::since(request.start_slot) };
     DataColumnSidecarsByRoot => ColumnCheck, |request, contexts| ColumnCheck::by_root(contexts, request),
         Need { since: None, columns: request.iter().flat_map(|block| block.columns.iter().copied()).collect() };
+    BlobSidecarsByRange => BlobCheck, |request, contexts| BlobCheck::by_range(contexts, request),
+        Need::since(request.start_slot);
+    BlobSidecarsByRoot => BlobCheck, |request, contexts| BlobCheck::by_root(contexts, request);
+    ExecutionPayloadEnvelopesByRange => EnvelopeCheck, |request, contexts| EnvelopeCheck::by_range(contexts, request),
+        Need::since(request.start_slot);
+    ExecutionPayloadEnvelopesByRoot => EnvelopeCheck, |request, contexts| EnvelopeCheck::by_root(contexts, request);
     LightClientBootstrap => LightClientCheck, |request, contexts| LightClientCheck::bootstrap(contexts, *request);
     LightClientUpdatesByRange => LightClientCheck, |request, contexts| LightClientCheck::updates(contexts, request);
     LightClientFinalityUpdate => LightClientCheck, |_request, contexts| LightClientCheck::finality(contexts);

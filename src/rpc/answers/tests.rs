@@ -8,13 +8,16 @@ use super::*;
 use crate::chain::{ChainConfig, NetworkName};
 use crate::kzg::testing::{Proven, blob};
 use crate::rpc::methods::{
-    BeaconBlocksByHead, BeaconBlocksByRange, BeaconBlocksByRoot, BlocksByHead, BlocksByRange, ColumnsByRange,
-    DataColumnSidecarsByRange, DataColumnSidecarsByRoot, LightClientBootstrap, LightClientFinalityUpdate,
-    LightClientUpdatesByRange, UpdatesByRange,
+    BeaconBlocksByHead, BeaconBlocksByRange, BeaconBlocksByRoot, BlobSidecarsByRange, BlobSidecarsByRoot, BlocksByHead,
+    BlocksByRange, ColumnsByRange, DataColumnSidecarsByRange, DataColumnSidecarsByRoot,
+    ExecutionPayloadEnvelopesByRange, ExecutionPayloadEnvelopesByRoot, LightClientBootstrap, LightClientFinalityUpdate,
+    LightClientUpdatesByRange, SlotRange, UpdatesByRange,
 };
 use crate::types::Epoch;
 use crate::types::containers::phase0::{BeaconBlockHeader, SignedBeaconBlockHeader};
-use crate::types::containers::{BlsSignature, Branch, Cell, Container, KzgProof, List, electra, fulu};
+use crate::types::containers::{
+    BlsSignature, Branch, Cell, Container, KzgProof, List, Signed, deneb, electra, fulu, gloas,
+};
 use crate::types::merkle::branch_root;
 
 fn schedule() -> Arc<ForkSchedule> {
@@ -159,6 +162,9 @@ fn columns_by_range_ascend_by_slot_and_index_and_are_proven() {
     assert_eq!(answer(&[honest[0].clone(), honest[0].clone()]), (1, Some("out_of_order")));
     assert_eq!(answer(&[column(first, 4)]), (0, Some("unasked")));
     assert_eq!(answer(&[column(first + 2, 3)]), (0, Some("out_of_range")));
+    let mut of_another = honest[1].clone();
+    of_another.signed_block_header.message.proposer_index = 7;
+    assert_eq!(answer(&[honest[0].clone(), of_another]), (1, Some("broken_chain")), "two blocks in a slot");
 
     let mutated = |mutate: &dyn Fn(&mut fulu::DataColumnSidecar)| {
         let mut column = honest[0].clone();
@@ -169,6 +175,15 @@ fn columns_by_range_ascend_by_slot_and_index_and_are_proven() {
     assert_eq!(mutated(&|column| column.column = List::default()), (0, Some("malformed")));
     let no_commitments = mutated(&|column| column.kzg_commitments = List::default());
     assert_eq!(no_commitments, (0, Some("malformed")));
+    let limit = schedule().state_at(Slot(first).epoch()).max_blobs.unwrap();
+    assert_eq!(limit, 9, "of Electra, until the first blob-parameter fork");
+    let many = |column: &mut fulu::DataColumnSidecar| {
+        let count = usize::try_from(limit).unwrap() + 1;
+        column.column = List::new(vec![column.column[0].clone(); count]).unwrap();
+        column.kzg_proofs = List::new(vec![column.kzg_proofs[0]; count]).unwrap();
+        column.kzg_commitments = List::new(vec![column.kzg_commitments[0]; count]).unwrap();
+    };
+    assert_eq!(mutated(&many), (0, Some("malformed")), "before its inclusion proof, which is wrong, too");
     let other_body = |column: &mut fulu::DataColumnSidecar| {
         column.signed_block_header.message.body_root = Root([1; 32]);
     };
@@ -244,4 +259,108 @@ fn a_bootstrap_is_of_the_block_that_was_asked_for() {
 fn an_object_of_another_kind_is_none() {
     let slot = fulu_slot() + 64;
     assert_eq!(outcome::<LightClientFinalityUpdate>(&(), vec![update(slot)]), (0, Some("length_out_of_bounds")));
+}
+
+#[test]
+fn blobs_are_proven_and_those_that_were_asked_for() {
+    let deneb = schedule().boundaries().find(|boundary| boundary.fork == ForkName::Deneb).unwrap();
+    let slot = deneb.epoch.start_slot().0;
+    let proven = &BLOB.0;
+    let branch: [Root; 17] = std::array::from_fn(|level| Root([u8::try_from(level).unwrap(); 32]));
+    let body_root = branch_root(proven.commitment.root(), &branch, 11 * 2 * 4096);
+    let message = BeaconBlockHeader { slot: Slot(slot), body_root, ..BeaconBlockHeader::default() };
+    let honest = deneb::BlobSidecar {
+        index: 0,
+        blob: ssz::Decode::from_ssz_bytes(&proven.blob).unwrap(),
+        kzg_commitment: proven.commitment,
+        kzg_proof: proven.proof,
+        signed_block_header: SignedBeaconBlockHeader { message, signature: BlsSignature::default() },
+        kzg_commitment_inclusion_proof: Branch(branch),
+    };
+    let sent = |sidecar: &deneb::BlobSidecar| chunk(slot, sidecar.as_ssz_bytes());
+    let by_range = |start, sidecars: &[&deneb::BlobSidecar]| {
+        let request = SlotRange { start_slot: Slot(start), count: 1 };
+        outcome::<BlobSidecarsByRange>(&request, sidecars.iter().map(|sidecar| sent(sidecar)).collect())
+    };
+    assert_eq!(by_range(slot, &[&honest]), ALL);
+    assert_eq!(by_range(slot, &[&honest, &honest]), (1, Some("out_of_order")));
+    assert_eq!(by_range(slot + 1, &[&honest]), (0, Some("out_of_range")));
+    let mut forged = honest.clone();
+    forged.kzg_proof = KzgProof(forged.kzg_commitment.0);
+    assert_eq!(by_range(slot, &[&forged]), (0, Some("bad_kzg_proof")));
+    forged.signed_block_header.message.body_root = Root([1; 32]);
+    assert_eq!(by_range(slot, &[&forged]), (0, Some("bad_inclusion_proof")));
+
+    let block_root = message.root();
+    for (index, expected) in [(0, ALL), (1, (0, Some("unasked")))] {
+        let request = vec![deneb::BlobIdentifier { block_root, index }];
+        assert_eq!(outcome::<BlobSidecarsByRoot>(&request, vec![sent(&honest)]), expected);
+    }
+}
+
+fn payload_envelope(slot_number: u64, beacon_block_root: Root) -> gloas::ExecutionPayloadEnvelope {
+    let payload = gloas::ExecutionPayload {
+        slot_number,
+        parent_hash: Default::default(),
+        fee_recipient: Default::default(),
+        state_root: Default::default(),
+        receipts_root: Default::default(),
+        logs_bloom: Default::default(),
+        prev_randao: Default::default(),
+        block_number: 0,
+        gas_limit: 0,
+        gas_used: 0,
+        timestamp: 0,
+        extra_data: Default::default(),
+        base_fee_per_gas: Default::default(),
+        block_hash: Default::default(),
+        transactions: Default::default(),
+        withdrawals: Default::default(),
+        blob_gas_used: 0,
+        excess_blob_gas: 0,
+        block_access_list: Default::default(),
+    };
+    let execution_requests = gloas::ExecutionRequests {
+        deposits: Default::default(),
+        withdrawals: Default::default(),
+        consolidations: Default::default(),
+        builder_deposits: Default::default(),
+        builder_exits: Default::default(),
+    };
+    gloas::ExecutionPayloadEnvelope {
+        payload,
+        execution_requests,
+        builder_index: 0,
+        beacon_block_root,
+        parent_beacon_block_root: Root::default(),
+    }
+}
+
+#[test]
+fn payloads_ascend_within_the_range_and_are_those_that_were_asked_for() {
+    let mut config = ChainConfig::embedded(NetworkName::Mainnet);
+    let fulu = config.forks[&ForkName::Fulu].epoch.unwrap();
+    let version = crate::types::ForkVersion([8, 0, 0, 0]);
+    let epoch = Epoch(fulu.0 + 100_000);
+    config.forks.insert(ForkName::Gloas, crate::chain::ForkParameters { version, epoch: Some(epoch) });
+    let schedule = Arc::new(ForkSchedule::new(&config));
+    let first = epoch.start_slot().0;
+    let envelope = |slot: u64, root: u8| {
+        let message = payload_envelope(slot, Root([root; 32]));
+        let envelope = Signed { message, signature: BlsSignature::default() };
+        let context = Some(schedule.digest_at(Slot(slot).epoch()));
+        Chunk { context, response: envelope.as_ssz_bytes() }
+    };
+    let reasons = |mut check: EnvelopeCheck, chunks: Vec<Chunk<Vec<u8>>>| -> Vec<&'static str> {
+        chunks.into_iter().filter_map(|chunk| check.check(chunk).err()).map(|error| error.reason()).collect()
+    };
+    let range = SlotRange { start_slot: Slot(first), count: 4 };
+    let by_range = || ExecutionPayloadEnvelopesByRange::check(&range, &schedule);
+    assert!(reasons(by_range(), vec![envelope(first, 1), envelope(first + 3, 2)]).is_empty());
+    assert_eq!(reasons(by_range(), vec![envelope(first + 1, 1), envelope(first, 2)]), ["out_of_order"]);
+    assert_eq!(reasons(by_range(), vec![envelope(first + 4, 1)]), ["out_of_range"]);
+    let by_root = || ExecutionPayloadEnvelopesByRoot::check(&vec![Root([1; 32])], &schedule);
+    assert!(reasons(by_root(), vec![envelope(first, 1)]).is_empty());
+    assert_eq!(reasons(by_root(), vec![envelope(first, 1), envelope(first, 1)]), ["unasked"]);
+    assert_eq!(reasons(by_root(), vec![envelope(first, 2)]), ["unasked"]);
 }

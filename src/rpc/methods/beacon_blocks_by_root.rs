@@ -9,7 +9,7 @@ use futures::StreamExt;
 
 use super::BLOCK;
 use crate::rpc::codec::SizeBounds;
-use crate::rpc::method::{Answer, ServedMethod, forked};
+use crate::rpc::method::{Answer, ServedMethod, all_distinct, forked};
 use crate::rpc::quota::Quota;
 use crate::rpc::serve::{Origin, RpcHandler};
 use crate::types::Root;
@@ -27,7 +27,8 @@ forked!(
     BeaconBlocksByRoot, "beacon_blocks_by_root" / 2,
     request: Vec<Root> [REQUEST],
     response: BLOCK,
-    most: |request| request.len()
+    most: |request| request.len(),
+    distinct: |request| all_distinct(request)
 );
 
 impl ServedMethod for BeaconBlocksByRoot {

@@ -1,20 +1,9 @@
 //! Blobs by root. Asked alone: their window is over on every network.
 
-use ssz_derive::{Decode, Encode};
-
 use super::{BLOB, MAX_REQUEST_BLOB_SIDECARS};
 use crate::rpc::codec::SizeBounds;
-use crate::rpc::method::forked;
-use crate::types::Root;
-
-/// A blob of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct BlobIdentifier {
-    /// Of which block.
-    pub block_root: Root,
-    /// Which of its blobs.
-    pub index: u64,
-}
+use crate::rpc::method::{all_distinct, forked};
+use crate::types::containers::deneb::BlobIdentifier;
 
 /// The method `blob_sidecars_by_root`, version 1.
 ///
@@ -26,5 +15,6 @@ forked!(
     BlobSidecarsByRoot, "blob_sidecars_by_root" / 1,
     request: Vec<BlobIdentifier> [SizeBounds::between(0, MAX_REQUEST_BLOB_SIDECARS * 40)],
     response: BLOB,
-    most: |request| request.len().min(MAX_REQUEST_BLOB_SIDECARS)
+    most: |request| request.len().min(MAX_REQUEST_BLOB_SIDECARS),
+    distinct: |request| all_distinct(request.iter().map(|blob| (blob.block_root, blob.index)))
 );

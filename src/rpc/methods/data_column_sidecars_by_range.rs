@@ -4,7 +4,7 @@ use ssz_derive::{Decode, Encode};
 
 use super::{COLUMN, MAX_REQUEST_DATA_COLUMN_SIDECARS};
 use crate::rpc::codec::SizeBounds;
-use crate::rpc::method::forked;
+use crate::rpc::method::{all_distinct, forked};
 use crate::types::Slot;
 use crate::types::containers::List;
 
@@ -32,5 +32,6 @@ forked!(
     most: |request| {
         let slots = usize::try_from(request.count).unwrap_or(usize::MAX);
         slots.saturating_mul(request.columns.len()).min(MAX_REQUEST_DATA_COLUMN_SIDECARS)
-    }
+    },
+    distinct: |request| all_distinct(&request.columns)
 );

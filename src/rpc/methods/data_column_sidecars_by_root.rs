@@ -2,7 +2,7 @@
 
 use super::{COLUMN, MAX_REQUEST_DATA_COLUMN_SIDECARS};
 use crate::rpc::codec::SizeBounds;
-use crate::rpc::method::forked;
+use crate::rpc::method::{all_distinct, forked};
 use crate::types::containers::List;
 use crate::types::containers::fulu::DataColumnsByRootIdentifier;
 
@@ -18,5 +18,12 @@ forked!(
     response: COLUMN,
     most: |request| {
         request.iter().map(|block| block.columns.len()).sum::<usize>().min(MAX_REQUEST_DATA_COLUMN_SIDECARS)
+    },
+    distinct: |request| {
+        let of = |block: &DataColumnsByRootIdentifier| {
+            let root = block.block_root;
+            block.columns.iter().map(move |column| (root, *column)).collect::<Vec<_>>()
+        };
+        all_distinct(request.iter().flat_map(of))
     }
 );

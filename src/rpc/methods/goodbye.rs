@@ -39,11 +39,11 @@ impl Method for Goodbye {
     }
 
     fn decode_response(
-        ssz: &[u8],
+        ssz: Vec<u8>,
         _context: Option<ForkDigest>,
         _protocol: &Protocol,
     ) -> Result<GoodbyeReason, RpcError> {
-        decode_ssz(ssz)
+        decode_ssz(&ssz)
     }
 }
 

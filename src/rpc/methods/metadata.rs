@@ -47,11 +47,11 @@ impl Method for Metadata {
         }
     }
 
-    fn decode_response(ssz: &[u8], _context: Option<ForkDigest>, protocol: &Protocol) -> Result<MetaData, RpcError> {
+    fn decode_response(ssz: Vec<u8>, _context: Option<ForkDigest>, protocol: &Protocol) -> Result<MetaData, RpcError> {
         match protocol.version {
-            1 => decode_ssz::<MetaDataV1>(ssz).map(MetaData::from),
-            2 => decode_ssz::<MetaDataV2>(ssz).map(MetaData::from),
-            _ => decode_ssz::<MetaDataV3>(ssz).map(MetaData::from),
+            1 => decode_ssz::<MetaDataV1>(&ssz).map(MetaData::from),
+            2 => decode_ssz::<MetaDataV2>(&ssz).map(MetaData::from),
+            _ => decode_ssz::<MetaDataV3>(&ssz).map(MetaData::from),
         }
     }
 }

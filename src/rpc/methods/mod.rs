@@ -28,7 +28,7 @@ pub use beacon_blocks_by_head::{BeaconBlocksByHead, BlocksByHead};
 pub use beacon_blocks_by_range::{BeaconBlocksByRange, BlocksByRange};
 pub use beacon_blocks_by_root::BeaconBlocksByRoot;
 pub use blob_sidecars_by_range::BlobSidecarsByRange;
-pub use blob_sidecars_by_root::{BlobIdentifier, BlobSidecarsByRoot};
+pub use blob_sidecars_by_root::BlobSidecarsByRoot;
 pub use data_column_sidecars_by_range::{ColumnsByRange, DataColumnSidecarsByRange};
 pub use data_column_sidecars_by_root::DataColumnSidecarsByRoot;
 pub use execution_payload_envelopes_by_range::ExecutionPayloadEnvelopesByRange;

@@ -37,8 +37,8 @@ impl Method for Ping {
         encode_ssz(response)
     }
 
-    fn decode_response(ssz: &[u8], _context: Option<ForkDigest>, _protocol: &Protocol) -> Result<u64, RpcError> {
-        decode_ssz(ssz)
+    fn decode_response(ssz: Vec<u8>, _context: Option<ForkDigest>, _protocol: &Protocol) -> Result<u64, RpcError> {
+        decode_ssz(&ssz)
     }
 }
 

@@ -43,11 +43,11 @@ impl Method for Status {
     }
 
     fn decode_response(
-        ssz: &[u8],
+        ssz: Vec<u8>,
         _context: Option<ForkDigest>,
         protocol: &Protocol,
     ) -> Result<StatusMessage, RpcError> {
-        decode(ssz, protocol)
+        decode(&ssz, protocol)
     }
 }
 

@@ -4,10 +4,13 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::rpc::error::RpcError;
-use crate::rpc::method::{Method, negotiated, protocols};
+use crate::rpc::error::{RpcError, Unaskable};
+use crate::rpc::method::{Method, askable, negotiated, protocols};
 use crate::rpc::testing::{metadata, status};
-use crate::types::{GoodbyeReason, MetaData, Slot, StatusMessage};
+use crate::types::containers::List;
+use crate::types::containers::deneb::BlobIdentifier;
+use crate::types::containers::fulu::DataColumnsByRootIdentifier;
+use crate::types::{GoodbyeReason, MetaData, Root, Slot, StatusMessage};
 
 #[derive(Deserialize)]
 struct Vectors {
@@ -34,7 +37,7 @@ fn round_trip<M: Method>(what: &str) -> M::Response {
         let request = M::decode_request(&ssz, protocol).unwrap();
         assert_eq!(M::encode_request(&request, protocol), ssz, "{what}");
     }
-    let response = M::decode_response(&ssz, None, protocol).unwrap();
+    let response = M::decode_response(ssz.clone(), None, protocol).unwrap();
     assert_eq!(M::encode_response(&response, protocol), ssz, "{what}");
     response
 }
@@ -106,7 +109,7 @@ fn a_newer_version_is_filled_with_the_least_claim() {
     assert_eq!(read.earliest_available_slot, Some(old.head_slot));
     let old = MetaData { syncnets: None, custody_group_count: None, ..metadata() };
     let ssz = Metadata::encode_response(&old, &Metadata::PROTOCOLS[0]);
-    let read = Metadata::decode_response(&ssz, None, &Metadata::PROTOCOLS[0]).unwrap();
+    let read = Metadata::decode_response(ssz, None, &Metadata::PROTOCOLS[0]).unwrap();
     assert_eq!((read.syncnets.unwrap().num_set_bits(), read.custody_group_count), (0, Some(0)));
 }
 
@@ -114,7 +117,36 @@ fn a_newer_version_is_filled_with_the_least_claim() {
 fn stray_bits_of_a_bit_vector_are_refused() {
     let mut ssz = ssz_of("metadata/2");
     ssz[16] |= 0x10;
-    assert!(matches!(Metadata::decode_response(&ssz, None, &Metadata::PROTOCOLS[1]), Err(RpcError::Ssz(_))));
+    assert!(matches!(Metadata::decode_response(ssz, None, &Metadata::PROTOCOLS[1]), Err(RpcError::Ssz(_))));
+}
+
+#[test]
+fn what_nobody_can_answer_is_not_asked() {
+    let root = |number: u64| Root(std::array::from_fn(|at| number.to_le_bytes()[at % 8]));
+    let roots = |count: u64| (0..count).map(root).collect::<Vec<_>>();
+    let range = |count| BlocksByRange { start_slot: Slot(1), count, step: 1 };
+    assert_eq!(askable::<BeaconBlocksByRange>(&range(0)), Err(Unaskable::Nothing));
+    assert_eq!(askable::<BeaconBlocksByRange>(&range(1)), Ok(()));
+    assert_eq!(
+        askable::<BeaconBlocksByHead>(&BlocksByHead { beacon_root: root(1), count: 0 }),
+        Err(Unaskable::Nothing)
+    );
+    assert_eq!(askable::<BeaconBlocksByRoot>(&Vec::new()), Err(Unaskable::Nothing));
+    assert_eq!(askable::<BeaconBlocksByRoot>(&roots(1024)), Ok(()));
+    let too_long = Unaskable::TooLong { size: 1025 * 32, max: 1024 * 32 };
+    assert_eq!(askable::<BeaconBlocksByRoot>(&roots(1025)), Err(too_long));
+    assert_eq!(askable::<BeaconBlocksByRoot>(&vec![root(1); 2]), Err(Unaskable::Repeated));
+    assert_eq!(askable::<ExecutionPayloadEnvelopesByRoot>(&vec![root(1); 2]), Err(Unaskable::Repeated));
+    let blob = BlobIdentifier { block_root: root(1), index: 1 };
+    assert_eq!(askable::<BlobSidecarsByRoot>(&vec![blob; 2]), Err(Unaskable::Repeated));
+    let columns = |columns| ColumnsByRange { start_slot: Slot(1), count: 2, columns: List::new(columns).unwrap() };
+    assert_eq!(askable::<DataColumnSidecarsByRange>(&columns(vec![3, 3])), Err(Unaskable::Repeated));
+    assert_eq!(askable::<DataColumnSidecarsByRange>(&columns(Vec::new())), Err(Unaskable::Nothing));
+    let of = |columns| DataColumnsByRootIdentifier { block_root: root(1), columns: List::new(columns).unwrap() };
+    let by_root = |blocks| askable::<DataColumnSidecarsByRoot>(&List::new(blocks).unwrap());
+    assert_eq!(by_root(vec![of(vec![3]), of(vec![4])]), Ok(()));
+    assert_eq!(by_root(vec![of(vec![3]), of(vec![4, 3])]), Err(Unaskable::Repeated));
+    assert_eq!((askable::<Metadata>(&()), askable::<LightClientFinalityUpdate>(&())), (Ok(()), Ok(())));
 }
 
 fn survives<M: Method>(ssz: &[u8]) {
@@ -123,7 +155,7 @@ fn survives<M: Method>(ssz: &[u8]) {
         if let (Ok(request), true) = (request, protocol.request.is_some()) {
             assert_eq!(M::encode_request(&request, protocol), ssz);
         }
-        if let Ok(response) = M::decode_response(ssz, None, protocol) {
+        if let Ok(response) = M::decode_response(ssz.to_vec(), None, protocol) {
             assert_eq!(M::encode_response(&response, protocol), ssz);
         }
     }
