@@ -429,8 +429,10 @@ impl DialQueue {
                         entry.failures = 0;
                         self.peers.forget(&peer_id);
                     }
-                    // of short sessions only one that was ended in order, once: others may have had enough of us
-                    let first = cause == Cause::ShutDown && entry.awaited_until.is_none();
+                    // of short sessions one, if it was ended in order or somebody vouches for the peer: others may have had
+                    // enough of us
+                    let vouched = cause == Cause::ShutDown || entry.source.is_known();
+                    let first = vouched && entry.awaited_until.is_none();
                     if cause.may_be_a_restart() && (stable || first) {
                         entry.awaited_until = Some(now + AWAITED);
                     }

@@ -295,7 +295,7 @@ fn a_peer_that_left_is_tried_every_half_slot_for_two_minutes_whatever_its_port_s
         (Source::Discovered, Cause::ShutDown, 3),
         (Source::Discovered, Cause::Closed, 60),
         (Source::BootNode, Cause::ShutDown, 3),
-        (Source::KnownPeer, Cause::Transient, 60),
+        (Source::KnownPeer, Cause::Transient, 3),
     ] {
         let mut f = fixture();
         f.push(1, source);
