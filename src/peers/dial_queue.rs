@@ -424,8 +424,8 @@ impl DialQueue {
                     let since = entry.connected_since.take();
                     entry.seen_at = now;
                     entry.proven &= cause != Cause::Pruned;
-                    let stable = since.is_some_and(|since| now.saturating_duration_since(since) >= STABLE_SESSION);
-                    if stable {
+                    let session = since.map(|since| now.saturating_duration_since(since)).unwrap_or_default();
+                    if session >= STABLE_SESSION {
                         entry.failures = 0;
                         self.peers.forget(&peer_id);
                     }
@@ -433,7 +433,7 @@ impl DialQueue {
                     // enough of us
                     let vouched = cause == Cause::ShutDown || entry.source.is_known();
                     let first = vouched && entry.awaited_until.is_none();
-                    if cause.may_be_a_restart() && (stable || first) {
+                    if cause.may_be_a_restart() && (session >= SETTLED || first) {
                         entry.awaited_until = Some(now + AWAITED);
                     }
                 }
@@ -784,6 +784,9 @@ const MAX_ADDRESS_BYTES: usize = 256;
 
 /// A session this long was a success: the failures before it are forgotten. A shorter one counts as one more.
 const STABLE_SESSION: Duration = Duration::from_secs(60);
+
+/// A session this long was no refusal: whoever has no place for us, or had enough of us, says so within seconds.
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// For so long after a peer has left it may be a restart, which takes clients from seconds to a few minutes: about 27
 /// attempts with the pause of mainnet.

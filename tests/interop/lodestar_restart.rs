@@ -40,8 +40,17 @@ fn lodestar_restart_of_one_of_all_and_of_us_is_over_within_a_slot() -> Result<()
     })
 }
 
+/// Lets three slots end: a peer that leaves within seconds looks as if it had no place for us, and is not awaited.
+fn settle(beacond: &Beacond) -> Result<()> {
+    let ended =
+        || beacond.log().read(|lines| lines.iter().filter(|line| line.event() == "gossip.slot_summarized").count());
+    let before = ended();
+    beacond.log().poll("three slots", PATIENCE, || Ok((ended() >= before + 3).then_some(())))
+}
+
 /// Stops all of these nodes, and then starts one after the other again.
 fn restart(scenario: &Scenario, who: &str, beacond: &Beacond, nodes: &mut [Node]) -> Result<()> {
+    settle(beacond)?;
     for node in &mut *nodes {
         node.stop();
     }

@@ -293,7 +293,7 @@ fn a_peer_that_left_is_tried_every_half_slot_for_two_minutes_whatever_its_port_s
     let awaited_pause = DialQueueConfig::default().awaited_pause;
     for (source, leave, session) in [
         (Source::Discovered, Cause::ShutDown, 3),
-        (Source::Discovered, Cause::Closed, 60),
+        (Source::Discovered, Cause::Closed, 10),
         (Source::BootNode, Cause::ShutDown, 3),
         (Source::KnownPeer, Cause::Transient, 3),
     ] {
