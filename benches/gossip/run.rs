@@ -32,8 +32,8 @@ pub(crate) struct Run {
     senders: Child,
     start_ms: u64,
     offsets_ms: Vec<u64>,
-    /// What the receiver took before it had peers.
-    pub(crate) alone_mb: f64,
+    /// What the peers of the receiver take of its memory, before they send anything.
+    pub(crate) peers_mb: f64,
 }
 
 /// What became of a part.
@@ -72,10 +72,11 @@ impl Run {
         senders.hear("ready")?;
         senders.tell("open")?;
         senders.hear("open")?;
+        let peers_mb = resident_mb(receiver.id(), false)? - alone_mb;
         let start_ms = scenario.start_ms();
         ensure!(unix_now_ms() + NOTICE_MS < start_ms, "setting up took too long: the machine is too busy");
         let offsets_ms = scenario.parts.iter().map(|timed| timed.offset_ms).collect();
-        Ok(Self { receiver, senders, start_ms, offsets_ms, alone_mb })
+        Ok(Self { receiver, senders, start_ms, offsets_ms, peers_mb })
     }
 
     /// Plays a part at its time.

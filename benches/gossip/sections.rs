@@ -53,8 +53,8 @@ pub(crate) fn default(table: &mut Table, quick: bool) -> Result<()> {
     table.add("default", "resident at the end", resident_mb(run.receiver.id(), false)?, "MB", Aim::Below(80.0));
     table.add("default", "resident at most", resident_mb(run.receiver.id(), true)?, "MB", Aim::None);
     let peers = f64::from(u32::try_from(crate::load::SENDERS + scenario.silent)?);
-    let each_kb = (resident_mb(run.receiver.id(), true)? - run.alone_mb) * 1_000.0 / peers;
-    table.add("default", "resident beyond that without peers, for each peer", each_kb, "kB", Aim::Below(300.0));
+    let each_kb = run.peers_mb * 1_000.0 / peers;
+    table.add("default", "resident for each peer, ready and in its topics", each_kb, "kB", Aim::Below(300.0));
     table.add("default", "copies a second", played.sent.copies as f64 / seconds, "/s", Aim::None);
     let unjudged = report.unique.saturating_sub(report.judged) + report.overflowed + report.lost;
     table.add("default", "messages unjudged", unjudged as f64, "", Aim::Below(0.0));
