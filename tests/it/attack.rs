@@ -289,17 +289,17 @@ async fn storm(fortress: &mut Fortress, strangers: usize, from: impl Fn(usize) -
 }
 
 #[tokio::test]
-async fn two_hundred_identities_of_one_address_take_no_place_of_others() -> Result<()> {
+async fn five_hundred_identities_of_one_address_take_no_place_of_others() -> Result<()> {
     let mut fortress = Fortress::start(120).await?;
-    storm(&mut fortress, 200, |_| None).await
+    storm(&mut fortress, 500, |_| None).await
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn two_hundred_identities_of_as_many_networks_take_no_place_of_others() -> Result<()> {
+async fn five_hundred_identities_of_as_many_networks_take_no_place_of_others() -> Result<()> {
     let mut fortress = Fortress::start(121).await?;
     let network = |number: usize| Ipv4Addr::new(127, 100 + (number / 100) as u8, (number % 100) as u8, 1);
-    storm(&mut fortress, 200, |number| Some(network(number))).await?;
+    storm(&mut fortress, 500, |number| Some(network(number))).await?;
     let from = fortress.node.history().iter().filter_map(|event| match &**event {
         NodeEvent::PeerConnected { address, .. } => address.split('/').nth(2).map(str::to_owned),
         _ => None,
