@@ -91,7 +91,7 @@ enum MethodArgs {
         #[arg(long, value_name = "ROOT")]
         root: Root,
         /// How many blocks, at most 128
-        #[arg(long, value_name = "BLOCKS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, value_name = "BLOCKS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=128))]
         count: u64,
     },
     /// Data columns of the blocks in a stretch of slots
@@ -131,10 +131,10 @@ enum MethodArgs {
     /// The best light-client updates of sync committee periods
     LightClientUpdatesByRange {
         /// First period: slot / 8192
-        #[arg(long, value_name = "PERIOD")]
+        #[arg(long = "start-period", value_name = "PERIOD")]
         start_period: u64,
         /// How many periods, at most 128
-        #[arg(long, value_name = "PERIODS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, value_name = "PERIODS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=128))]
         count: u64,
     },
     /// The newest light-client update about finality
@@ -148,8 +148,8 @@ struct RangeArgs {
     /// First slot
     #[arg(long, value_name = "SLOT")]
     start_slot: u64,
-    /// How many slots, at most 128 from Deneb on
-    #[arg(long, value_name = "SLOTS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    /// How many slots, at most 128 from Deneb on and 1024 before
+    #[arg(long, value_name = "SLOTS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1024))]
     count: u64,
 }
 
@@ -271,7 +271,7 @@ where
 pub struct Question {
     request: Box<dyn Ask>,
     /// Who is asked, if it is not anybody.
-    peer: Option<(PeerId, KnownPeer)>,
+    peer: Option<PeerId>,
     timeout: Duration,
     raw: Raw,
     config: ValidConfig,
@@ -291,8 +291,7 @@ pub(super) fn read(args: RequestArgs) -> Result<Question, Failure> {
     let RequestArgs { method, common } = args;
     let request = method.prepare()?;
     let no_key = || Failure::Usage("--peer: the record has no key of a peer".to_owned());
-    let named = |peer: &KnownPeer| Ok((peer_id_of(peer).ok_or_else(no_key)?, peer.clone()));
-    let peer = common.peer.as_ref().map(named).transpose()?;
+    let peer = common.peer.as_ref().map(|peer| peer_id_of(peer).ok_or_else(no_key)).transpose()?;
     let data_dir = tempfile::Builder::new().prefix("beacond-request-").tempdir();
     let data_dir = data_dir.context("cannot make a directory for the key of a moment").map_err(Failure::start)?;
     let config = configure(&common, &data_dir)?;
@@ -316,8 +315,9 @@ fn configure(common: &CommonArgs, data_dir: &TempDir) -> Result<ValidConfig, Fai
         flag("--network-dir", dir.display().to_string());
     }
     flags.push("--disable-upnp".to_owned());
-    if common.peer.is_some() {
-        flags.push("--disable-discovery".to_owned());
+    if let Some(peer) = &common.peer {
+        // in place of the network's own: nobody else is dialled
+        flags.extend(["--disable-discovery".to_owned(), "--boot-nodes".to_owned(), peer.to_string()]);
     }
     let command = Config::augment_args(clap::Command::new("request").no_binary_name(true));
     let matches = command.try_get_matches_from(flags).map_err(|error| Failure::from_clap(&error))?;
@@ -379,7 +379,7 @@ pub async fn ask(question: Question) -> Result<(), Failure> {
 /// A question on its way.
 #[derive(Debug)]
 struct Asking {
-    peer: Option<(PeerId, KnownPeer)>,
+    peer: Option<PeerId>,
     handle: NodeHandle,
     events: Subscription,
     timeout: Duration,
@@ -414,7 +414,8 @@ impl Asking {
 
     /// Waits for somebody who answers.
     async fn answer<M: Checked>(&mut self, request: &M::Request) -> Result<Answer<M>, Failure> {
-        let named = self.connect().await?;
+        self.announce();
+        let named = self.peer;
         let mut tried = BTreeSet::new();
         loop {
             let asked = async {
@@ -436,15 +437,17 @@ impl Asking {
         }
     }
 
-    /// Has the peer dialled that was named, if one was.
-    async fn connect(&self) -> Result<Option<PeerId>, Failure> {
-        let Some((peer_id, peer)) = &self.peer else {
-            progress("looking for peers");
-            return Ok(None);
-        };
-        progress(&format!("connecting to {peer_id}"));
-        self.handle.add_known_peer(peer.clone()).await.map_err(Failure::start)?;
-        Ok(Some(*peer_id))
+    /// Says who is asked.
+    fn announce(&self) {
+        match self.peer {
+            Some(peer_id) => progress(&format!("connecting to {peer_id}")),
+            None => progress("looking for peers"),
+        }
+    }
+
+    /// Whether what happens with a peer matters: everything, unless one was named.
+    fn concerns(&self, peer_id: &PeerId) -> bool {
+        self.peer.is_none_or(|named| named == *peer_id)
     }
 
     /// Waits until somebody else may be asked.
@@ -456,21 +459,34 @@ impl Asking {
             };
             let Some(event) = event else { return Err(Failure::start(RequestError::Stopped)) };
             match &*event {
-                NodeEvent::HandshakeCompleted { client, .. } => {
+                NodeEvent::HandshakeCompleted { peer_id, client, .. } if self.concerns(peer_id) => {
                     progress(&format!("connected to a {client} peer"));
                     return Ok(());
                 }
-                NodeEvent::DialFailed { reason, .. } => self.trouble = Some(format!("dial failed: {reason}")),
-                NodeEvent::HandshakeRejected { step, reason, error, .. } => {
-                    self.trouble = Some(format!("refused at {step}: {reason} ({error})"));
+                NodeEvent::DialFailed { peer_id, reason, .. } if self.concerns(peer_id) => {
+                    self.fail(reason, format!("dial failed: {reason}"))?;
+                }
+                NodeEvent::HandshakeRejected { peer_id, step, reason, error, .. } if self.concerns(peer_id) => {
+                    self.fail(reason, format!("refused at {step}: {reason} ({error})"))?;
                 }
                 _ => {}
             }
         }
     }
 
+    /// Notes what went wrong; over at once if the peer that was named will never be the right one.
+    fn fail(&mut self, reason: &str, trouble: String) -> Result<(), Failure> {
+        let is_hopeless = matches!(reason, "wrong_peer_id" | "wrong_fork_digest" | "finalized_conflict");
+        if self.peer.is_some() && is_hopeless {
+            return Err(Failure::start(anyhow!("--peer: {trouble}")));
+        }
+        self.trouble = Some(trouble);
+        Ok(())
+    }
+
     fn too_late(&self) -> Failure {
-        let trouble = self.trouble.as_deref().unwrap_or("nobody was found (see --peer)");
+        let nothing = if self.peer.is_some() { "the peer has not answered" } else { "nobody was found (see --peer)" };
+        let trouble = self.trouble.as_deref().unwrap_or(nothing);
         Failure::start(anyhow!("no answer within {} s (--timeout): {trouble}", self.timeout.as_secs()))
     }
 }
