@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use beacond::store::PeerBook;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::time::Instant;
 
 use crate::daemon::{Daemon, PATIENCE, end_all};
@@ -116,12 +116,7 @@ fn a_peer_that_moved_to_other_ports_is_found_again_through_others() -> Result<()
 fn a_killed_daemon_that_is_told_nobody_is_back_by_its_book_alone() -> Result<()> {
     let roads = Runtime::new()?;
     testbed::run(|bed| {
-        let nowhere = Relay::reserve(roads.handle())?;
-        let peers = Friends::start(bed)?;
-        let hidden = bed.start("hidden", &texts(&peers.named_to(&nowhere)))?;
-        peers.are_with(&hidden)?;
-        peers.are_in_the_book(bed, &hidden)?;
-        hidden.kill()?;
+        let (nowhere, peers) = killed_among_friends(bed, roads.handle())?;
 
         // Nobody is named, and nobody can be asked.
         let began = Instant::now();
@@ -142,12 +137,7 @@ fn a_killed_daemon_that_is_told_nobody_is_back_by_its_book_alone() -> Result<()>
 fn a_damaged_book_is_moved_aside_with_a_warning_and_begun_anew() -> Result<()> {
     let roads = Runtime::new()?;
     testbed::run(|bed| {
-        let nowhere = Relay::reserve(roads.handle())?;
-        let peers = Friends::start(bed)?;
-        let hidden = bed.start("hidden", &texts(&peers.named_to(&nowhere)))?;
-        peers.are_with(&hidden)?;
-        peers.are_in_the_book(bed, &hidden)?;
-        hidden.kill()?;
+        let (nowhere, peers) = killed_among_friends(bed, roads.handle())?;
 
         let book = bed.path("hidden").join("peers.redb");
         let damaged = vec![0x5a; fs::read(&book)?.len()];
@@ -164,6 +154,17 @@ fn a_damaged_book_is_moved_aside_with_a_warning_and_begun_anew() -> Result<()> {
         end_all(vec![hidden])?;
         peers.end()
     })
+}
+
+/// The address of nobody, and friends of a daemon that was killed when it had them in its book.
+fn killed_among_friends(bed: &Testbed, roads: &Handle) -> Result<(Relay, Friends)> {
+    let nowhere = Relay::reserve(roads)?;
+    let peers = Friends::start(bed)?;
+    let hidden = bed.start("hidden", &texts(&peers.named_to(&nowhere)))?;
+    peers.are_with(&hidden)?;
+    peers.are_in_the_book(bed, &hidden)?;
+    hidden.kill()?;
+    Ok((nowhere, peers))
 }
 
 /// Daemons that nobody has to find: they are named.

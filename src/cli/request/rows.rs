@@ -8,15 +8,18 @@ use serde_json::{Map, Value};
 
 use crate::cli::{Failure, print};
 use crate::rpc::answers::{Block, FetchedBlob, FetchedColumn, FetchedEnvelope, LightClientObject};
-use crate::types::PeerId;
+use crate::types::{ForkDigest, ForkName, PeerId};
 
 /// A chunk that can be printed.
 pub(super) trait Row {
-    /// Adds its fields.
+    /// Adds the fields that are its own.
     fn fill(&self, row: &mut Map<String, Value>);
 
     /// Its SSZ.
     fn ssz(&self) -> &[u8];
+
+    /// Its fork, and the digest that it came with.
+    fn fork(&self) -> (ForkName, ForkDigest);
 
     /// The name of its file, without the ending.
     fn name(&self) -> String;
@@ -28,7 +31,7 @@ fn fields<const N: usize>(row: &mut Map<String, Value>, fields: [(&str, Value); 
 
 impl Row for Block {
     fn fill(&self, row: &mut Map<String, Value>) {
-        let Self { fork_digest, fork, block_root, ssz, block } = self;
+        let Self { block_root, block, .. } = self;
         fields(
             row,
             [
@@ -37,16 +40,17 @@ impl Row for Block {
                 ("parent_root", block.parent_root().to_string().into()),
                 ("state_root", block.state_root().to_string().into()),
                 ("proposer_index", block.proposer_index().into()),
-                ("fork", fork.as_str().into()),
-                ("fork_digest", fork_digest.to_string().into()),
                 ("blobs", block.blob_commitments().into()),
-                ("ssz_bytes", ssz.len().into()),
             ],
         );
     }
 
     fn ssz(&self) -> &[u8] {
         &self.ssz
+    }
+
+    fn fork(&self) -> (ForkName, ForkDigest) {
+        (self.fork, self.fork_digest)
     }
 
     fn name(&self) -> String {
@@ -56,23 +60,24 @@ impl Row for Block {
 
 impl Row for FetchedColumn {
     fn fill(&self, row: &mut Map<String, Value>) {
-        let Self { fork_digest, fork, block_root, ssz, column } = self;
+        let Self { block_root, column, .. } = self;
         fields(
             row,
             [
                 ("slot", column.slot().0.into()),
                 ("block_root", block_root.to_string().into()),
                 ("index", column.index().into()),
-                ("fork", fork.as_str().into()),
-                ("fork_digest", fork_digest.to_string().into()),
                 ("blobs", column.cells().0.len().into()),
-                ("ssz_bytes", ssz.len().into()),
             ],
         );
     }
 
     fn ssz(&self) -> &[u8] {
         &self.ssz
+    }
+
+    fn fork(&self) -> (ForkName, ForkDigest) {
+        (self.fork, self.fork_digest)
     }
 
     fn name(&self) -> String {
@@ -82,22 +87,23 @@ impl Row for FetchedColumn {
 
 impl Row for FetchedBlob {
     fn fill(&self, row: &mut Map<String, Value>) {
-        let Self { fork_digest, fork, block_root, ssz, sidecar } = self;
+        let Self { block_root, sidecar, .. } = self;
         fields(
             row,
             [
                 ("slot", sidecar.signed_block_header.message.slot.0.into()),
                 ("block_root", block_root.to_string().into()),
                 ("index", sidecar.index.into()),
-                ("fork", fork.as_str().into()),
-                ("fork_digest", fork_digest.to_string().into()),
-                ("ssz_bytes", ssz.len().into()),
             ],
         );
     }
 
     fn ssz(&self) -> &[u8] {
         &self.ssz
+    }
+
+    fn fork(&self) -> (ForkName, ForkDigest) {
+        (self.fork, self.fork_digest)
     }
 
     fn name(&self) -> String {
@@ -108,7 +114,7 @@ impl Row for FetchedBlob {
 
 impl Row for FetchedEnvelope {
     fn fill(&self, row: &mut Map<String, Value>) {
-        let Self { fork_digest, fork, block_root, ssz, envelope } = self;
+        let Self { block_root, envelope, .. } = self;
         fields(
             row,
             [
@@ -116,15 +122,16 @@ impl Row for FetchedEnvelope {
                 ("block_root", block_root.to_string().into()),
                 ("builder_index", envelope.message.builder_index.into()),
                 ("block_hash", envelope.message.payload.block_hash.to_string().into()),
-                ("fork", fork.as_str().into()),
-                ("fork_digest", fork_digest.to_string().into()),
-                ("ssz_bytes", ssz.len().into()),
             ],
         );
     }
 
     fn ssz(&self) -> &[u8] {
         &self.ssz
+    }
+
+    fn fork(&self) -> (ForkName, ForkDigest) {
+        (self.fork, self.fork_digest)
     }
 
     fn name(&self) -> String {
@@ -134,7 +141,7 @@ impl Row for FetchedEnvelope {
 
 impl Row for LightClientObject {
     fn fill(&self, row: &mut Map<String, Value>) {
-        let Self { fork_digest, fork, message, header, ssz } = self;
+        let Self { message, header, .. } = self;
         fields(
             row,
             [
@@ -142,15 +149,16 @@ impl Row for LightClientObject {
                 ("slot", header.slot.0.into()),
                 ("block_root", header.root().to_string().into()),
                 ("state_root", header.state_root.to_string().into()),
-                ("fork", fork.as_str().into()),
-                ("fork_digest", fork_digest.to_string().into()),
-                ("ssz_bytes", ssz.len().into()),
             ],
         );
     }
 
     fn ssz(&self) -> &[u8] {
         &self.ssz
+    }
+
+    fn fork(&self) -> (ForkName, ForkDigest) {
+        (self.fork, self.fork_digest)
     }
 
     fn name(&self) -> String {
@@ -180,8 +188,12 @@ impl Raw {
         let mut object = Map::new();
         fields(&mut object, [("method", method.into()), ("peer_id", peer_id.to_string().into())]);
         row.fill(&mut object);
+        let ((fork, fork_digest), ssz_bytes) = (row.fork(), row.ssz().len());
+        let digest = fork_digest.to_string();
+        let shared = [("fork", fork.as_str().into()), ("fork_digest", digest.into()), ("ssz_bytes", ssz_bytes.into())];
+        fields(&mut object, shared);
         print::text(&format!("{}\n", Value::from(object)))?;
-        Ok(row.ssz().len())
+        Ok(ssz_bytes)
     }
 
     fn keep(&self, row: &impl Row) -> Result<(), Failure> {
